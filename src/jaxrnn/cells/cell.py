@@ -1,0 +1,66 @@
+"""What a cell is: a NamedTuple of pure functions, and the parts from which a dense cell is made.
+
+Shape letters, here and in every docstring: `T` time, `B` batch (`*B` any leading batch shape, also
+none), `D` input, `H` hidden, `G` gate pre-activations (a multiple of `H`), `V` vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import chex
+import jax
+
+Params = chex.ArrayTree
+Carry = chex.ArrayTree
+
+StepFn = Callable[[Any, Any, jax.Array], tuple[Any, jax.Array]]
+
+
+class DenseParts(NamedTuple):
+    """A recurrent unit taken apart, so that an engine can run each part where it is cheapest.
+
+        z_t           = project(params, x_t)                     no carry in it: all t at once
+        r_t           = hidden(carry_{t-1}) @ recurrent_kernel(params)
+        carry_t, y_t  = pointwise(params, carry_{t-1}, z_t, r_t)
+
+    Every function is elementwise over the leading batch shape, whatever that shape is.
+    """
+
+    project: Callable[[Any, jax.Array], jax.Array]  # params, x [*B, D] -> z [*B, G]
+    hidden: Callable[[Any], jax.Array]  # carry -> h [*B, H]
+    recurrent_kernel: Callable[[Any], jax.Array]  # params -> [H, G]
+    pointwise: Callable[[Any, Any, jax.Array, jax.Array], tuple[Any, jax.Array]]
+
+
+class Cell(NamedTuple):
+    """A recurrent unit as pure functions, the way optax has `GradientTransformation`.
+
+    `functools.partial(cell.step, params)` is a valid body for `jax.lax.scan` as it stands. A cell
+    of your own needs the first three fields; a bare step function needs none of them, `unroll`
+    takes it as it is.
+
+    Attributes:
+      init: `init(key) -> params`, a pytree of arrays; the key is consumed.
+      initial_carry: `initial_carry(batch_shape=(), dtype=None) -> carry`; no randomness. `dtype`
+        defaults to JAX's default float (float32 unless x64 is on).
+      step: `step(params, carry, x [*B, D]) -> (carry, y [*B, H])`.
+      in_shape: shape of one input without batch axes, `(D,)`; None where the cell does not say.
+      out_shape: shape of one output without batch axes, `(H,)`; None where the cell does not say.
+      dense: the parts of a dense cell; None for any other cell.
+      layers: the cells of a stack, first layer first; empty for any other cell.
+    """
+
+    init: Callable[[jax.Array], Any]
+    initial_carry: Callable[..., Any]
+    step: StepFn
+    in_shape: tuple[int, ...] | None = None
+    out_shape: tuple[int, ...] | None = None
+    dense: DenseParts | None = None
+    layers: tuple[Cell, ...] = ()
+
+    def __repr__(self) -> str:
+        """Shapes and kind; the addresses of eight functions would tell nobody anything."""
+        kind = "dense" if self.dense else f"layers={list(self.layers)}" if self.layers else "step"
+        return f"Cell({self.in_shape} -> {self.out_shape}, {kind})"

@@ -1,0 +1,66 @@
+"""A dense cell: the step of any recurrent unit that is one matmul and pointwise mathematics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxrnn.cells.cell import Cell, DenseParts
+from jaxrnn.cells.checks import require, require_floating
+
+
+def dense(
+    parts: DenseParts,
+    *,
+    init: Callable[[jax.Array], Any],
+    zeros: Callable[[tuple[int, ...], Any], Any],
+    in_size: int,
+    out_size: int,
+    dtype: Any = None,
+) -> Cell:
+    """Makes a Cell from the parts of a recurrent unit.
+
+    The dtype rules of every dense cell are here and nowhere else: the matmuls run in `dtype`, or in
+    the dtype of the input where that is None, and the output has that dtype; the carry keeps the
+    dtype it came in with, and the pointwise part runs in the wider of the two, so a bfloat16 run
+    keeps a float32 state by being handed one.
+
+    Args:
+      parts: the unit, see `DenseParts`.
+      init: `init(key) -> params`.
+      zeros: `zeros(batch_shape, dtype) -> carry`, the state before the first step.
+      in_size: D.
+      out_size: H, the size of the output.
+      dtype: dtype of the computation; None for that of the input.
+
+    Returns:
+      A `Cell` with its `dense` field set.
+    """
+
+    def initial_carry(batch_shape: tuple[int, ...] = (), dtype: Any = None) -> Any:
+        rule = "be a tuple such as (32,), or () for no batch"
+        require(isinstance(batch_shape, tuple | list), "batch_shape", rule, repr(batch_shape))
+        return zeros(tuple(batch_shape), float if dtype is None else dtype)
+
+    def step(params: Any, carry: Any, x: jax.Array) -> tuple[Any, jax.Array]:
+        x = jnp.asarray(x)
+        require_floating("x", x)
+        fits = x.ndim > 0 and x.shape[-1] == in_size
+        require(fits, "x", f"end in the input size of the cell, {in_size}", x.shape)
+        compute = x.dtype if dtype is None else jnp.dtype(dtype)
+        cast = jax.tree.map(lambda leaf: leaf.astype(compute), params)
+        h = parts.hidden(carry)
+        z = parts.project(cast, x.astype(compute))
+        r = jnp.matmul(
+            h.astype(compute),
+            parts.recurrent_kernel(cast),
+            preferred_element_type=jnp.promote_types(compute, h.dtype),
+        )
+        new_carry, y = parts.pointwise(cast, carry, z, r)
+        kept = jax.tree.map(lambda new, old: new.astype(old.dtype), new_carry, carry)
+        return kept, y.astype(compute)
+
+    return Cell(init, initial_carry, step, (in_size,), (out_size,), dense=parts)

@@ -1,0 +1,12 @@
+"""Texts, tokenizers and batches, in NumPy."""
+
+from jaxrnn.data.corpus import default_corpus as default_corpus
+from jaxrnn.data.corpus import read_bytes as read_bytes
+from jaxrnn.data.corpus import read_text as read_text
+from jaxrnn.data.corpus import split as split
+from jaxrnn.data.streams import Segment as Segment
+from jaxrnn.data.streams import streams as streams
+from jaxrnn.data.tokenizers import ByteTokenizer as ByteTokenizer
+from jaxrnn.data.tokenizers import CharTokenizer as CharTokenizer
+from jaxrnn.data.tokenizers import Tokenizer as Tokenizer
+from jaxrnn.data.tokenizers import load_tokenizer as load_tokenizer

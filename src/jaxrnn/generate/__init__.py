@@ -1,0 +1,3 @@
+"""Writing sequences with a trained model."""
+
+from jaxrnn.generate.sample import sample as sample

@@ -1,0 +1,3 @@
+"""Models that are ready to train, each of about a page."""
+
+from jaxrnn.models.language_model import LanguageModel as LanguageModel

@@ -1,0 +1,135 @@
+"""The door of `unroll`: every argument is checked, and named if it is wrong, before compilation."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.core import Tracer
+
+from jaxrnn.cells.cell import Cell, StepFn
+from jaxrnn.cells.checks import require, require_floating
+
+
+class Arguments(NamedTuple):
+    """The arguments of `unroll` as arrays that fit each other."""
+
+    carry: Any  # leaves [*B, ...]
+    xs: Any  # leaves [T, *B, ...]
+    seq_lengths: jax.Array | None  # [*B]
+    resets: jax.Array | None  # [T, *B]
+    reset_carry: Any  # leaves [*B, ...]; None without resets
+
+
+def check_arguments(
+    cell: Cell | StepFn,
+    params: Any,
+    carry: Any,
+    xs: Any,
+    seq_lengths: Any,
+    resets: Any,
+    reset_carry: Any,
+) -> Arguments:
+    """Checks what `unroll` was given and fills in what was left out."""
+    carry, xs = jax.tree.map(jnp.asarray, (carry, xs))
+    length = _check_time(xs)
+    batch_shape = _check_features(cell, xs) if isinstance(cell, Cell) else None
+    if seq_lengths is not None:
+        seq_lengths = _check_lengths(seq_lengths, length, batch_shape)
+        batch_shape = seq_lengths.shape
+    if resets is not None:
+        resets = _check_resets(resets, length, batch_shape)
+        batch_shape = resets.shape[1:]
+    if isinstance(cell, Cell) and batch_shape is not None:
+        _check_carry(carry, jax.eval_shape(lambda: cell.initial_carry(batch_shape)))
+    if not isinstance(cell, Cell) or (cell.dense is None and not cell.layers):
+        _check_step(cell.step if isinstance(cell, Cell) else cell, params, carry, xs)
+    if resets is None:
+        return Arguments(carry, xs, seq_lengths, None, None)
+    if reset_carry is None:
+        rule = "be given with `resets` when `cell` is a bare step function"
+        require(isinstance(cell, Cell), "reset_carry", rule, reset_carry)
+        reset_carry = cell.initial_carry(batch_shape) if isinstance(cell, Cell) else None
+    return Arguments(carry, xs, seq_lengths, resets, _like(reset_carry, carry))
+
+
+def _check_time(xs: Any) -> int:
+    """Returns T, the size of the leading axis of every leaf of `xs`."""
+    leaves = jax.tree.leaves(xs)
+    require(bool(leaves), "xs", "hold at least one array", xs)
+    for leaf in leaves:
+        same = leaf.ndim > 0 and leaf.shape[0] == leaves[0].shape[0]
+        require(same, "xs", "have one time axis, first in every leaf", leaf.shape)
+    return leaves[0].shape[0]
+
+
+def _check_features(cell: Cell, xs: Any) -> tuple[int, ...] | None:
+    """Returns the batch shape of `xs [T, *B, *in_shape]`; None if the cell names no input shape."""
+    if cell.in_shape is None:
+        return None
+    one = isinstance(xs, jax.Array)
+    require(one, "xs", "be one array", jax.tree.structure(xs))
+    require_floating("xs", xs)
+    batch_axes = xs.ndim - 1 - len(cell.in_shape)
+    fits = batch_axes >= 0 and xs.shape[1 + batch_axes :] == cell.in_shape
+    require(fits, "xs", f"have the shape [T, *B, {str(cell.in_shape)[1:-1].rstrip(',')}]", xs.shape)
+    return xs.shape[1 : 1 + batch_axes]
+
+
+def _check_lengths(seq_lengths: Any, length: int, batch_shape: tuple[int, ...] | None) -> jax.Array:
+    """Returns `seq_lengths` as integers `[*B]`, each in [0, T] as far as that is known."""
+    seq_lengths = jnp.asarray(seq_lengths)
+    integers = jnp.issubdtype(seq_lengths.dtype, jnp.integer)
+    require(integers, "seq_lengths", "be integers", seq_lengths.dtype)
+    fits = batch_shape is None or seq_lengths.shape == batch_shape
+    require(fits, "seq_lengths", f"have the batch shape {batch_shape}", seq_lengths.shape)
+    if not isinstance(seq_lengths, Tracer):
+        inside = bool(jnp.all((seq_lengths >= 0) & (seq_lengths <= length)))
+        require(inside, "seq_lengths", f"lie in [0, T={length}]", seq_lengths.tolist())
+    return seq_lengths
+
+
+def _check_resets(resets: Any, length: int, batch_shape: tuple[int, ...] | None) -> jax.Array:
+    """Returns `resets` as booleans `[T, *B]`."""
+    resets = jnp.asarray(resets)
+    require(resets.dtype == bool, "resets", "be booleans", resets.dtype)
+    expected = (length, *(resets.shape[1:] if batch_shape is None else batch_shape))
+    require(resets.shape == expected, "resets", f"have the shape {expected}", resets.shape)
+    return resets
+
+
+def _check_carry(carry: Any, expected: Any) -> None:
+    """Raises ValueError unless `carry` has the structure and the shapes of `expected`."""
+    structure = jax.tree.structure(expected)
+    given = jax.tree.structure(carry)
+    require(given == structure, "carry", f"have the structure {structure}", given)
+    leaves = jax.tree.leaves(carry)
+    for (path, leaf), array in zip(jax.tree.leaves_with_path(expected), leaves, strict=True):
+        name = "carry" + jax.tree_util.keystr(path)
+        require(array.shape == leaf.shape, name, f"have the shape {leaf.shape}", array.shape)
+
+
+def _check_step(step: StepFn, params: Any, carry: Any, xs: Any) -> None:
+    """Raises ValueError unless `step` returns `(carry, y)` with the carry as it came in."""
+    x = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), xs)
+    result = jax.eval_shape(step, params, carry, x)
+    pair = isinstance(result, tuple) and len(result) == 2
+    require(pair, "cell", "return a pair (carry, y)", type(result).__name__)
+    came = jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}", carry)
+    went = jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}", result[0])
+    require(went == came, "cell", f"return a carry like the one it is given, {came}", went)
+
+
+def _like(reset_carry: Any, carry: Any) -> Any:
+    """Returns `reset_carry` broadcast to the shapes, and cast to the dtypes, of `carry`."""
+    structure, given = jax.tree.structure(carry), jax.tree.structure(reset_carry)
+    require(given == structure, "reset_carry", f"have the structure {structure}", given)
+
+    def fit(reset: Any, leaf: jax.Array) -> jax.Array:
+        reset = jnp.asarray(reset, leaf.dtype)
+        fits = reset.shape == leaf.shape[leaf.ndim - reset.ndim :]
+        require(fits, "reset_carry", f"broadcast to the carry's {leaf.shape}", reset.shape)
+        return jnp.broadcast_to(reset, leaf.shape)
+
+    return jax.tree.map(fit, reset_carry, carry)

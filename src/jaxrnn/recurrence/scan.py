@@ -1,0 +1,54 @@
+"""The plain `lax.scan` over `cell.step`: what correct means, and every JAX transformation works."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxrnn.cells.cell import StepFn
+from jaxrnn.recurrence.masks import select
+
+
+def scan(
+    step: StepFn,
+    params: Any,
+    carry: Any,
+    xs: Any,
+    start_carry: Any,
+    valid: jax.Array | None,
+    starts: jax.Array | None,
+    reverse: bool,
+) -> tuple[Any, Any]:
+    """Runs `step` over the leading axis of `xs`.
+
+    Args:
+      step: `step(params, carry, x) -> (carry, y)`.
+      params: parameters of the step.
+      carry: state before the first step that runs, leaves `[*B, ...]`.
+      xs: inputs, leaves `[T, *B, ...]`.
+      start_carry: state at a start, leaves `[*B, ...]`; None without `starts`.
+      valid: `[T, *B]`; where false the carry freezes and the output is zero. None: all are.
+      starts: `[T, *B]`; where true the carry becomes `start_carry` before the step. None: nowhere.
+      reverse: run from the last step to the first.
+
+    Returns:
+      The carry after the last step that ran, and the outputs `[T, *B, ...]` in the input's order.
+    """
+
+    def body(carry: Any, inputs: tuple[Any, Any, Any]) -> tuple[Any, Any]:
+        x, real, start = inputs
+        before = carry
+        if start is not None:
+            before = jax.tree.map(partial(select, start), start_carry, before)
+        if real is not None:
+            x = jax.tree.map(lambda leaf: select(real, leaf, jnp.zeros_like(leaf)), x)
+        after, y = step(params, before, x)
+        if real is not None:
+            after = jax.tree.map(partial(select, real), after, carry)
+            y = jax.tree.map(lambda leaf: select(real, leaf, jnp.zeros_like(leaf)), y)
+        return after, y
+
+    return jax.lax.scan(body, carry, (xs, valid, starts), reverse=reverse)

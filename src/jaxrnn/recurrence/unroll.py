@@ -1,0 +1,97 @@
+"""`unroll`: a cell over a whole sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from jaxrnn.cells.cell import Cell, StepFn
+from jaxrnn.recurrence.arguments import check_arguments
+from jaxrnn.recurrence.masks import length_mask, reversed_resets
+from jaxrnn.recurrence.scan import scan
+
+
+def unroll(
+    cell: Cell | StepFn,
+    params: Any,
+    carry: Any,
+    xs: Any,
+    *,
+    seq_lengths: jax.Array | None = None,
+    resets: jax.Array | None = None,
+    reset_carry: Any = None,
+    reverse: bool = False,
+) -> tuple[Any, Any]:
+    """Runs a cell over time.
+
+        carry_t, ys_t = cell.step(params, carry_{t-1}, xs_t)      for t = 0 .. T-1
+
+    - Steps at or past `seq_lengths[b]` freeze the carry of sequence b and give zeros; what stands
+      in the padding, NaN included, reaches neither a value nor a gradient.
+    - Where `resets[t, b]` is true, the carry of sequence b is `reset_carry` before step t consumes
+      its input, so several sequences packed into one row give what they give alone.
+    - With `reverse` each sequence runs backwards within its own length, and each of its segments
+      within itself; `carry` enters at the last real step, outputs keep the input's order.
+    - No steps, or a length of 0: the carry comes back unchanged and the outputs are zeros.
+
+    Args:
+      cell: a `Cell`, or any function `step(params, carry, x) -> (carry, y)`.
+      params: parameters, as `cell.init` makes them.
+      carry: state before the first step, leaves `[*B, ...]`, as `cell.initial_carry` makes it.
+      xs: inputs `[T, *B, D]`, time first; for a step function of your own any pytree of arrays.
+      seq_lengths: real steps of each sequence, integers in [0, T], `[*B]`.
+      resets: booleans `[T, *B]`.
+      reset_carry: state at a reset, leaves `[*B, ...]` or broadcastable to that. None is the cell's
+        initial carry; a bare step function has none, so it needs this argument with `resets`.
+      reverse: run backwards in time.
+
+    Returns:
+      The carry after the last real step of each sequence, and the outputs `[T, *B, H]`.
+
+    Raises:
+      ValueError: if a shape or dtype does not fit; the message names the argument.
+
+    >>> from jaxrnn import lstm
+    >>> cell = lstm(3, 5)
+    >>> params, carry = cell.init(jax.random.key(0)), cell.initial_carry((2,))
+    >>> xs = jax.numpy.ones((7, 2, 3))
+    >>> carry, ys = unroll(cell, params, carry, xs, seq_lengths=jax.numpy.array([7, 4]))
+    >>> ys.shape, bool((ys[4:, 1] == 0).all())
+    ((7, 2, 5), True)
+    """
+    arguments = check_arguments(cell, params, carry, xs, seq_lengths, resets, reset_carry)
+    carry, xs, seq_lengths, starts, start_carry = arguments
+    valid = None
+    if seq_lengths is not None:
+        valid = length_mask(seq_lengths, jax.tree.leaves(xs)[0].shape[0])
+    if starts is not None and reverse:
+        starts = reversed_resets(starts, valid)
+
+    def run(step: StepFn, params: Any, carry: Any, xs: Any, start_carry: Any) -> tuple[Any, Any]:
+        return scan(step, params, carry, xs, start_carry, valid, starts, reverse)
+
+    if isinstance(cell, Cell):
+        return _through_layers(run, cell, params, carry, xs, start_carry)
+    return run(cell, params, carry, xs, start_carry)
+
+
+def _through_layers(
+    run: Callable[..., tuple[Any, Any]],
+    cell: Cell,
+    params: Any,
+    carry: Any,
+    xs: Any,
+    start_carry: Any,
+) -> tuple[Any, Any]:
+    """Runs a cell over the sequence; each layer of a stack as a whole before the next."""
+    if not cell.layers:
+        return run(cell.step, params, carry, xs, start_carry)
+    start_carry = start_carry or (None,) * len(cell.layers)
+    carries = []
+    for layer in zip(cell.layers, params, carry, start_carry, strict=True):
+        layer_cell, layer_params, layer_carry, layer_start = layer
+        after, xs = _through_layers(run, layer_cell, layer_params, layer_carry, xs, layer_start)
+        carries.append(after)
+    return tuple(carries), xs

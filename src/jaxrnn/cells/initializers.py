@@ -1,6 +1,6 @@
 """Initialisers that recurrent networks need beside those of `jax.nn.initializers`.
 
-Each has that module's signature (`Initializer`), `initializer(key, shape, dtype) -> array`, so the two mix freely.
+Each is an `Initializer` as there, `initializer(key, shape, dtype) -> array`, so the two mix freely.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import AnyStr
 
 from jaxrnn.cells.checks import require
 
@@ -53,7 +54,7 @@ def read_text(path: str | Path) -> str:
         ) from error
 
 
-def split(text: str | bytes, validation: float = 0.05) -> tuple[str | bytes, str | bytes]:
+def split(text: AnyStr, validation: float = 0.05) -> tuple[AnyStr, AnyStr]:
     """Cuts off the last part of a text for validation.
 
     Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class CharTokenizer:
         """Text to symbols, `[N]` int32."""
         return np.array([self._codes.get(c, 0) for c in text], np.int32)
 
-    def decode(self, symbols: Sequence[int] | np.ndarray) -> str:
+    def decode(self, symbols: Any) -> str:
         """Symbols to text."""
         return "".join(self._characters[i] for i in np.asarray(symbols))
 
@@ -75,7 +76,7 @@ class ByteTokenizer:
         data = text.encode("utf-8") if isinstance(text, str) else text
         return np.frombuffer(data, np.uint8).astype(np.int32)
 
-    def decode(self, symbols: Sequence[int] | np.ndarray) -> str:
+    def decode(self, symbols: Any) -> str:
         """Symbols to text; bytes that are not UTF-8 become the replacement character."""
         return bytes(np.asarray(symbols, np.uint8)).decode("utf-8", errors="replace")
 

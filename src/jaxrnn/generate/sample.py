@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
+from jax.typing import ArrayLike
 
 from jaxrnn.cells.checks import require, require_size
 
@@ -19,11 +20,11 @@ def sample(
     step: TokenStep,
     params: Any,
     carry: Any,
-    prompt: jax.Array,
+    prompt: ArrayLike,
     *,
     length: int,
     key: jax.Array,
-    temperature: float | jax.Array = 1.0,
+    temperature: ArrayLike = 1.0,
     top_k: int | None = None,
 ) -> tuple[Any, jax.Array]:
     """Reads a prompt and writes on from there.
@@ -58,7 +59,12 @@ def sample(
     if top_k is not None:
         require_size("top_k", top_k)
     if not isinstance(temperature, Tracer):
-        require(bool(temperature >= 0), "temperature", "not be negative", temperature)
+        require(
+            bool(jnp.all(jnp.asarray(temperature) >= 0)),
+            "temperature",
+            "not be negative",
+            temperature,
+        )
     return _sample(step, length, top_k, params, carry, prompt, key, temperature)
 
 
@@ -71,7 +77,7 @@ def _sample(
     carry: Any,
     prompt: jax.Array,
     key: jax.Array,
-    temperature: jax.Array,
+    temperature: ArrayLike,
 ) -> tuple[Any, jax.Array]:
     def read(carry: Any, symbols: jax.Array) -> tuple[Any, None]:
         return step(params, carry, symbols)[0], None
@@ -88,13 +94,13 @@ def _sample(
 
 
 def _draw(
-    key: jax.Array, logits: jax.Array, temperature: jax.Array, top_k: int | None
+    key: jax.Array, logits: jax.Array, temperature: ArrayLike, top_k: int | None
 ) -> jax.Array:
     """Draws a symbol `[*B]` from logits `[*B, V]`."""
     if top_k is not None and top_k < logits.shape[-1]:
         threshold = jax.lax.top_k(logits, top_k)[0][..., -1:]
         logits = jnp.where(logits < threshold, -jnp.inf, logits)
     # At temperature 0 the division is replaced, not only its result, so no NaN is ever made.
-    greedy = temperature == 0
+    greedy = jnp.asarray(temperature) == 0
     drawn = jax.random.categorical(key, logits / jnp.where(greedy, 1, temperature))
     return jnp.where(greedy, jnp.argmax(logits, axis=-1), drawn)

@@ -1,0 +1,5 @@
+"""`python -m jaxrnn` is `jaxrnn`."""
+
+from jaxrnn.cli import main
+
+main()

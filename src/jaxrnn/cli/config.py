@@ -1,0 +1,101 @@
+"""What a training run is made from: the options of `jaxrnn train`, kept in the run folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from jaxrnn.cells.checks import require
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """Trains a recurrent language model on a text and keeps it in a run folder."""
+
+    corpus: Path | None = None
+    """Text file; the language reference of Python unless given."""
+    level: Literal["char", "byte"] = "char"
+    """What a symbol is: a character of UTF-8 text, or a byte of any file."""
+    cell: Literal["elman", "lstm", "gru"] = "lstm"
+    """Recurrent unit."""
+    layers: int = 1
+    """How many units are stacked."""
+    hidden_size: int = 256
+    """H, size of the hidden state of each layer."""
+    embed_size: int = 64
+    """D, size of the vector that stands for a symbol."""
+    batch_size: int = 32
+    """B, streams that are read side by side."""
+    segment_length: int = 64
+    """T, steps of backpropagation through time before it is truncated."""
+    steps: int = 3000
+    """Updates, each on one segment of every stream."""
+    learning_rate: float = 0.008
+    """Peak of Adam's learning rate: linear warm-up for 5 % of the steps, then a cosine."""
+    clip_norm: float = 1.0
+    """Largest global norm of a gradient."""
+    validation: float = 0.05
+    """Part of the text, at its end, that is kept for validation."""
+    seed: int = 0
+    """Of the parameters and of the samples."""
+    run: Path | None = None
+    """Run folder; a new one under runs/ unless given. One that exists is taken up where it
+    stopped, with its own options."""
+    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Print the result as a JSON object on the last line."""
+
+    def kept(self) -> dict[str, Any]:
+        """The options that a run folder fixes, as JSON."""
+        options = dataclasses.asdict(self)
+        del options["run"], options["json"]
+        options["corpus"] = None if self.corpus is None else str(self.corpus)
+        return options
+
+
+@dataclasses.dataclass(frozen=True)
+class SampleConfig:
+    """Writes text with a trained model."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder that `jaxrnn train` made."""
+    prompt: str = "\n"
+    """Text to go on from."""
+    length: int = 500
+    """How many symbols to write."""
+    temperature: float = 0.8
+    """Below 1 more cautious, above 1 bolder; 0 takes the most likely symbol each time."""
+    top_k: int | None = None
+    """Choose among this many of the most likely symbols; all unless given."""
+    seed: int = 0
+    """Another seed, another text."""
+    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Print the result as a JSON object on the last line."""
+
+
+def load_config(folder: Path) -> TrainConfig:
+    """Reads the options of a run folder.
+
+    Raises:
+      ValueError: if the folder is not a run folder.
+    """
+    path = folder / "config.json"
+    require(path.is_file(), "run", "be a folder that `jaxrnn train` made", folder)
+    try:
+        kept = json.loads(path.read_text("utf-8"))
+        del kept["corpus_sha256"]
+        kept["corpus"] = None if kept["corpus"] is None else Path(kept["corpus"])
+        return TrainConfig(**kept, run=folder)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"`run` must hold a readable config.json; got {path} ({error})") from error
+
+
+def require_same(asked: TrainConfig, kept: TrainConfig) -> None:
+    """Raises ValueError if an option differs from what the run folder was made with."""
+    for name, value in kept.kept().items():
+        given = asked.kept()[name]
+        rule = f"be {value}, which the run folder {kept.run} was made with (or name another --run)"
+        require(given == value, name, rule, given)

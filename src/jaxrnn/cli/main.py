@@ -1,0 +1,90 @@
+"""The door of the command line: options in; results, or one line about what is wrong, out."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from jaxrnn.cli import folder
+from jaxrnn.cli.config import SampleConfig, TrainConfig, load_config, require_same
+from jaxrnn.cli.sample import write
+from jaxrnn.cli.train import train
+
+
+def run(arguments: list[str]) -> int:
+    """Runs a command and returns its exit status: 0, 1 failed, 2 wrong input, 130 stopped."""
+    try:
+        config = _parse(arguments)
+        if isinstance(config, TrainConfig) and config.run is not None and folder.is_run(config.run):
+            config = _parse_again(arguments, load_config(config.run))
+        result = write(config) if isinstance(config, SampleConfig) else train(config, _program())
+    except (ValueError, OSError) as error:
+        return _fail(error, 2)
+    except FloatingPointError as error:
+        return _fail(error, 1)
+    except KeyboardInterrupt:
+        return 130
+    if config.json:
+        print(json.dumps(result))
+    return 0
+
+
+def _parse(arguments: list[str], kept: TrainConfig | None = None) -> TrainConfig | SampleConfig:
+    """Reads the options; those that are not given are as in `kept`."""
+    command = tyro.conf.subcommand("train", default=kept or TrainConfig())
+    commands: Any = (
+        Annotated[TrainConfig, command] | Annotated[SampleConfig, tyro.conf.subcommand("sample")]
+    )
+    messages = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(messages):
+            return tyro.cli(commands, prog="jaxrnn", args=arguments, description=_DESCRIPTION)
+    except SystemExit as exit:
+        if not exit.code:
+            raise
+        raise ValueError(_one_line(messages.getvalue())) from None
+
+
+def _parse_again(arguments: list[str], kept: TrainConfig) -> TrainConfig:
+    """Reads the options over those of a run folder, with which they must agree."""
+    config = _parse(arguments, kept)
+    assert isinstance(config, TrainConfig)
+    require_same(config, kept)
+    return config
+
+
+_DESCRIPTION = "Recurrent networks in JAX: train a language model on a text, and let it write."
+
+
+def _one_line(box: str) -> str:
+    """Returns the message of a box that tyro draws, without its frame and its hints."""
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()[1:]
+    words = [line.strip("│╭╮╰╯ ") for line in lines]
+    until_rule = words[: next((i for i, line in enumerate(words) if line.startswith("──")), None)]
+    return " ".join(" ".join(until_rule).split()) or box
+
+
+def _fail(error: Exception, status: int) -> int:
+    print("error: " + " ".join(str(error).split()), file=sys.stderr)
+    return status
+
+
+def _program() -> str:
+    """Returns what to type for this program: its name where that finds it, else its path."""
+    path = Path(sys.argv[0])
+    if path.name == "__main__.py":
+        return "python -m jaxrnn"
+    found = shutil.which(path.name)
+    if found and Path(found).resolve() == path.resolve():
+        return path.name
+    relative = os.path.relpath(path)
+    return relative if not relative.startswith("..") else str(path)

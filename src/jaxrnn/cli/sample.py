@@ -1,0 +1,54 @@
+"""`jaxrnn sample`: text from a trained model."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxrnn import data
+from jaxrnn.cells.checks import require
+from jaxrnn.cli.config import SampleConfig, load_config
+from jaxrnn.cli.network import first_state, network
+from jaxrnn.generate import sample
+from jaxrnn.train import Checkpoints
+
+
+def write(config: SampleConfig) -> dict[str, Any]:
+    """Goes on from a prompt and prints both.
+
+    Returns:
+      The result: `prompt`, `text` (what was written after it), `run` and `step`.
+
+    Raises:
+      ValueError: if an option is wrong, or the run folder is none, has no checkpoint, or has a
+        damaged one.
+    """
+    require(len(config.prompt) > 0, "prompt", "hold at least one character", repr(config.prompt))
+    trained = load_config(config.run)
+    tokenizer = data.load_tokenizer(config.run / "vocabulary.json")
+    unknown = tokenizer.unknown(config.prompt)
+    if unknown:
+        listed = " ".join(map(repr, unknown))
+        print(f"note: read as the unknown symbol: {listed} (not in the text)", file=sys.stderr)
+    model = network(trained, tokenizer.vocabulary_size)
+    folder = config.run / "checkpoints"
+    require(folder.is_dir(), "run", "hold a checkpoint (train it for longer)", config.run)
+    state, _ = Checkpoints(folder).restore(first_state(trained, model))
+    prompt = np.asarray(tokenizer.encode(config.prompt))[:, None]
+    _, symbols = sample(
+        model.step,
+        state.params,
+        model.initial_carry(1),
+        prompt,
+        length=config.length,
+        key=jax.random.key(config.seed),
+        temperature=config.temperature,
+        top_k=config.top_k,
+    )
+    text = tokenizer.decode(symbols[:, 0])
+    print(config.prompt + text)
+    result = {"prompt": config.prompt, "text": text, "run": str(config.run)}
+    return {**result, "step": int(state.step)}

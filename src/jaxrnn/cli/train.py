@@ -1,0 +1,126 @@
+"""`jaxrnn train`: from a text to a run folder with a trained model."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+from rich.console import Console
+
+from jaxrnn.cli import folder
+from jaxrnn.cli.config import TrainConfig
+from jaxrnn.cli.corpus import Corpus, read_corpus
+from jaxrnn.cli.curve import plot_curve, read_metrics
+from jaxrnn.cli.network import first_state, network, optimizer
+from jaxrnn.generate import sample
+from jaxrnn.models.language_model import LanguageModelFunctions
+from jaxrnn.train import Run, evaluator, fit, tbptt_scan
+
+
+def train(config: TrainConfig, program: str) -> dict[str, Any]:
+    """Trains, or goes on training, and reports.
+
+    Args:
+      config: the options.
+      program: how the user calls the command line, for the hints at the end.
+
+    Returns:
+      The result: `bits_per_char`, `seconds`, `tokens_per_second`, `run` and `steps`.
+
+    Raises:
+      ValueError: if an option or the corpus is wrong; nothing is written then.
+      KeyboardInterrupt: if Ctrl-C stopped the run, after saving it.
+    """
+    corpus = read_corpus(config)
+    model = network(config, corpus.tokenizer.vocabulary_size)
+    state = first_state(config, model)
+    path = _open(config, corpus)
+    run = Run(path)
+    console = Console(stderr=True)
+    console.print(_describe(config, corpus, model, path), markup=False, soft_wrap=True)
+    validate = evaluator(model.loss)
+    carry = model.initial_carry(corpus.validation.inputs.shape[-1])
+    state = fit(
+        tbptt_scan(model.loss, optimizer(config)),
+        state,
+        corpus.training,
+        steps=config.steps,
+        run=run,
+        validate=lambda params: validate(params, carry, corpus.validation),
+        write_sample=_sampler(config, corpus, model),
+        symbol=config.level,
+        console=console,
+    )
+    if int(state.step) < config.steps:
+        print(f"\nstopped and saved after {int(state.step)} of {config.steps} updates")
+        print(f"go on with:  {program} train --run {path}")
+        raise KeyboardInterrupt
+    return _report(config, corpus, run, path, program)
+
+
+def _open(config: TrainConfig, corpus: Corpus) -> Path:
+    """Returns the run folder, made or found fit for this corpus."""
+    path = config.run or folder.new_folder()
+    if folder.is_run(path):
+        folder.require_corpus(path, corpus.digest)
+    else:
+        folder.create(path, config, corpus.digest, corpus.tokenizer)
+    return path
+
+
+def _describe(
+    config: TrainConfig, corpus: Corpus, model: LanguageModelFunctions, path: Path
+) -> str:
+    """Returns what is about to be trained, on what."""
+    weights = sum(leaf.size for leaf in jax.tree.leaves(model.params))
+    text = config.corpus or "the language reference of Python"
+    symbols = int(corpus.training.mask.sum()) + 1
+    held_out = int(corpus.validation.mask.sum()) + 1
+    return (
+        f"text: {text}, {symbols:,} {config.level}s to learn from, {held_out:,} for validation, "
+        f"vocabulary {corpus.tokenizer.vocabulary_size}\n"
+        f"model: {config.layers} x {config.cell}, H = {config.hidden_size}, "
+        f"{weights:,} parameters\n"
+        f"run folder: {path}\n"
+    )
+
+
+def _sampler(
+    config: TrainConfig, corpus: Corpus, model: LanguageModelFunctions
+) -> Callable[[Any], str]:
+    """Returns the function that writes a few lines with the model of the moment."""
+    prompt = corpus.training.inputs[0, :1, :1]
+    key, carry = jax.random.key(config.seed), model.initial_carry(1)
+
+    def write_sample(params: Any) -> str:
+        _, symbols = sample(model.step, params, carry, prompt, length=250, key=key, temperature=0.8)
+        return corpus.tokenizer.decode(symbols[:, 0])
+
+    return write_sample
+
+
+def _report(
+    config: TrainConfig, corpus: Corpus, run: Run, path: Path, program: str
+) -> dict[str, Any]:
+    """Draws the curve, prints the last lines, and returns the result."""
+    metrics = read_metrics(run.metrics.path)
+    plot_curve(metrics, path / "curve.png", config.level)
+    per_symbol = [m["validation_bits"] for m in metrics if "validation_bits" in m][-1]
+    speed = statistics.median(m["tokens_per_second"] for m in metrics if "loss" in m)
+    result = {
+        "bits_per_char": round(per_symbol * corpus.symbols_per_char, 4),
+        "seconds": round(run.seconds, 1),
+        "tokens_per_second": round(speed),
+        "run": str(path),
+        "steps": config.steps,
+    }
+    print(
+        f"validation: {result['bits_per_char']:.3f} bits per character after {config.steps} "
+        f"updates in {run.seconds:.0f} s ({speed:,.0f} {config.level}s/s)\n"
+        f"run folder: {path}  (curve.png, samples.txt, metrics.jsonl, checkpoints)\n"
+        f'write more: {program} sample {path} --prompt "The "'
+    )
+    return result

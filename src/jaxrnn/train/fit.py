@@ -1,0 +1,141 @@
+"""The loop around the compiled update."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from rich.console import Console
+
+from jaxrnn.cells.checks import require, require_size
+from jaxrnn.losses import bits
+from jaxrnn.train.interrupt import Interrupt
+from jaxrnn.train.progress import TrainingProgress
+from jaxrnn.train.run import Run
+from jaxrnn.train.state import TrainState
+from jaxrnn.train.tbptt import Metrics, Update
+
+
+def fit(
+    update: Update,
+    state: TrainState,
+    segments: Any,
+    *,
+    steps: int,
+    run: Run | None = None,
+    validate: Callable[[Any], jax.Array] | None = None,
+    write_sample: Callable[[Any], str] | None = None,
+    check_every: int = 250,
+    updates_per_call: int = 25,
+    symbol: str = "token",
+    console: Console | None = None,
+) -> TrainState:
+    """Trains until `steps` updates have been made, with a progress bar.
+
+    Every `check_every` updates, and before the first and after the last, the validation loss is
+    measured and a sample written; after them a checkpoint. A run folder that holds a checkpoint is
+    taken up where that left off, and ends with the same bits as a run that was never stopped.
+    Ctrl-C finishes the call in progress, saves, and returns.
+
+    Args:
+      update: from `tbptt_scan`.
+      state: from `init_state`; donated.
+      segments: pytree of arrays with a leading axis S, all segments of the data in order.
+      steps: updates in the whole run.
+      run: folder for metrics, samples and checkpoints; None keeps nothing.
+      validate: `validate(params) -> loss`, mean nats per token on data not trained on.
+      write_sample: `write_sample(params) -> text`.
+      check_every: updates between two checks.
+      updates_per_call: updates that are compiled into one call, and between two movements of the
+        bar.
+      symbol: what a token is called on the bar.
+      console: where to draw; None for standard error.
+
+    Returns:
+      The state after the last update; `state.step < steps` if Ctrl-C stopped it.
+
+    Raises:
+      ValueError: if a number is not positive, or the run's checkpoint is damaged or of another
+        model.
+      FloatingPointError: if the loss is no longer finite; the last checkpoint is kept.
+    """
+    for name, value in (("steps", steps), ("check_every", check_every)):
+        require_size(name, value)
+    require_size("updates_per_call", updates_per_call)
+    if run is not None:
+        state = run.resume(state)
+    step = int(state.step)
+    require(step <= steps, "steps", f"be at least the {step} updates that the run has made", steps)
+    started = time.perf_counter() - (run.seconds if run else 0.0)
+    progress = TrainingProgress(total=steps, completed=step, symbol=symbol, console=console)
+
+    def check(state: TrainState, step: int) -> None:
+        if validate is not None:
+            loss = float(validate(state.params))
+            progress.print(f"update {step}: validation {float(bits(loss)):.4f} bits/{symbol}")
+            if run is not None:
+                record = {"validation_loss": loss, "validation_bits": float(bits(loss))}
+                run.metrics.write_json({"step": step, **record})
+        if write_sample is not None:
+            text = write_sample(state.params)
+            progress.print(text + "\n")
+            if run is not None:
+                run.samples.write(f"=== update {step} ===\n{text}\n\n")
+
+    with Interrupt() as interrupt, progress:
+        if step == 0:
+            check(state, step)
+        while step < steps and not interrupt.requested:
+            stop = min(_next(step, updates_per_call), _next(step, check_every), steps)
+            called = time.perf_counter()
+            state, metrics = update(state, _take(segments, step, stop))
+            metrics = jax.device_get(metrics)
+            step, now = stop, time.perf_counter()
+            record = _record(step, metrics, now - called)
+            progress.update(step, record["loss"], record["tokens_per_second"])
+            if run is not None:
+                run.seconds = now - started
+                run.metrics.write_json({**record, "seconds": round(run.seconds, 3)})
+            if step % check_every == 0 or step == steps:
+                check(state, step)
+            if run is not None and (step % check_every == 0 or step == steps):
+                run.seconds = time.perf_counter() - started
+                run.save(state)
+        if run is not None and step < steps:
+            run.save(state)
+    return state
+
+
+def _next(step: int, stride: int) -> int:
+    """Returns the first multiple of `stride` after `step`.
+
+    Calls are cut at multiples, so that a run that is resumed cuts them at the same places.
+    """
+    return (step // stride + 1) * stride
+
+
+def _take(segments: Any, start: int, stop: int) -> Any:
+    """Returns the segments for the updates from `start` to `stop`, round and round the data."""
+    count = jax.tree.leaves(segments)[0].shape[0]
+    return jax.tree.map(lambda leaf: leaf[np.arange(start, stop) % count], segments)
+
+
+def _record(step: int, metrics: Metrics, seconds: float) -> dict[str, float]:
+    """Returns the line for the metrics file.
+
+    Raises:
+      FloatingPointError: if the loss is not finite.
+    """
+    tokens = float(np.sum(metrics.tokens))
+    loss = float(np.sum(metrics.loss * metrics.tokens)) / max(tokens, 1)
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"the loss is {loss} at update {step}: lower the learning rate or the clipping norm"
+        )
+    norm = float(np.mean(metrics.grad_norm))
+    speed = round(tokens / seconds, 1)
+    return {"step": step, "loss": loss, "grad_norm": norm, "tokens_per_second": speed}

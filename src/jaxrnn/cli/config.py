@@ -40,6 +40,8 @@ class TrainConfig:
     """Largest global norm of a gradient."""
     validation: float = 0.05
     """Part of the text, at its end, that is kept for validation."""
+    check_every: int = 250
+    """Updates between two checkpoints, each with a validation and a sample."""
     seed: int = 0
     """Of the parameters and of the samples."""
     run: Path | None = None
@@ -62,8 +64,8 @@ class SampleConfig:
 
     run: tyro.conf.Positional[Path]
     """Run folder that `jaxrnn train` made."""
-    prompt: str = "\n"
-    """Text to go on from."""
+    prompt: str | None = None
+    """Text to go on from; a line break unless given."""
     length: int = 500
     """How many symbols to write."""
     temperature: float = 0.8

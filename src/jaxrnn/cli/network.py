@@ -51,6 +51,5 @@ def optimizer(config: TrainConfig) -> optax.GradientTransformation:
 
 def first_state(config: TrainConfig, model: LanguageModelFunctions) -> TrainState:
     """The state before the first update."""
-    require_size("batch_size", config.batch_size)
     carry = model.initial_carry(config.batch_size)
     return init_state(model.params, optimizer(config), carry, jax.random.key(config.seed))

@@ -26,10 +26,11 @@ def write(config: SampleConfig) -> dict[str, Any]:
       ValueError: if an option is wrong, or the run folder is none, has no checkpoint, or has a
         damaged one.
     """
-    require(len(config.prompt) > 0, "prompt", "hold at least one character", repr(config.prompt))
     trained = load_config(config.run)
     tokenizer = data.load_tokenizer(config.run / "vocabulary.json")
-    unknown = tokenizer.unknown(config.prompt)
+    given = _default_prompt(tokenizer) if config.prompt is None else config.prompt
+    require(len(given) > 0, "prompt", "hold at least one character", repr(given))
+    unknown = tokenizer.unknown(given)
     if unknown:
         listed = " ".join(map(repr, unknown))
         print(f"note: read as the unknown symbol: {listed} (not in the text)", file=sys.stderr)
@@ -37,7 +38,7 @@ def write(config: SampleConfig) -> dict[str, Any]:
     folder = config.run / "checkpoints"
     require(folder.is_dir(), "run", "hold a checkpoint (train it for longer)", config.run)
     state, _ = Checkpoints(folder).restore(first_state(trained, model))
-    prompt = np.asarray(tokenizer.encode(config.prompt))[:, None]
+    prompt = np.asarray(tokenizer.encode(given))[:, None]
     _, symbols = sample(
         model.step,
         state.params,
@@ -49,6 +50,11 @@ def write(config: SampleConfig) -> dict[str, Any]:
         top_k=config.top_k,
     )
     text = tokenizer.decode(symbols[:, 0])
-    print(config.prompt + text)
-    result = {"prompt": config.prompt, "text": text, "run": str(config.run)}
+    print(given + text)
+    result = {"prompt": given, "text": text, "run": str(config.run)}
     return {**result, "step": int(state.step)}
+
+
+def _default_prompt(tokenizer: data.Tokenizer) -> str:
+    """Returns a line break, or where the text had none the first symbol of the vocabulary."""
+    return tokenizer.decode([1]) if tokenizer.unknown("\n") else "\n"

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 from rich.console import Console
 
+from jaxrnn.cells.checks import require_size
 from jaxrnn.cli import folder
 from jaxrnn.cli.config import TrainConfig
 from jaxrnn.cli.corpus import Corpus, read_corpus
@@ -34,6 +35,7 @@ def train(config: TrainConfig, program: str) -> dict[str, Any]:
       ValueError: if an option or the corpus is wrong; nothing is written then.
       KeyboardInterrupt: if Ctrl-C stopped the run, after saving it.
     """
+    require_size("check_every", config.check_every)
     corpus = read_corpus(config)
     model = network(config, corpus.tokenizer.vocabulary_size)
     state = first_state(config, model)
@@ -51,6 +53,7 @@ def train(config: TrainConfig, program: str) -> dict[str, Any]:
         run=run,
         validate=lambda params: validate(params, carry, corpus.validation),
         write_sample=_sampler(config, corpus, model),
+        check_every=config.check_every,
         symbol=config.level,
         console=console,
     )
@@ -97,7 +100,7 @@ def _sampler(
 
     def write_sample(params: Any) -> str:
         _, symbols = sample(model.step, params, carry, prompt, length=250, key=key, temperature=0.8)
-        return corpus.tokenizer.decode(symbols[:, 0])
+        return corpus.tokenizer.decode([*prompt[:, 0], *symbols[:, 0]])
 
     return write_sample
 

@@ -10,7 +10,7 @@ import jax
 from jaxrnn.cells.cell import Cell, StepFn
 from jaxrnn.recurrence.arguments import check_arguments
 from jaxrnn.recurrence.masks import length_mask, reversed_resets
-from jaxrnn.recurrence.scan import scan
+from jaxrnn.recurrence.scan import scan, scan_compiled
 
 
 def unroll(
@@ -69,12 +69,14 @@ def unroll(
     if starts is not None and reverse:
         starts = reversed_resets(starts, valid)
 
-    def run(step: StepFn, params: Any, carry: Any, xs: Any, start_carry: Any) -> tuple[Any, Any]:
-        return scan(step, params, carry, xs, start_carry, valid, starts, reverse)
+    if not isinstance(cell, Cell):
+        # A function of the user's own may close over anything, so nothing of it is cached.
+        return scan(cell, params, carry, xs, start_carry, valid, starts, reverse)
 
-    if isinstance(cell, Cell):
-        return _through_layers(run, cell, params, carry, xs, start_carry)
-    return run(cell, params, carry, xs, start_carry)
+    def run(cell: Cell, params: Any, carry: Any, xs: Any, start_carry: Any) -> tuple[Any, Any]:
+        return scan_compiled(cell.step, params, carry, xs, start_carry, valid, starts, reverse)
+
+    return _through_layers(run, cell, params, carry, xs, start_carry)
 
 
 def _through_layers(
@@ -87,7 +89,7 @@ def _through_layers(
 ) -> tuple[Any, Any]:
     """Runs a cell over the sequence; each layer of a stack as a whole before the next."""
     if not cell.layers:
-        return run(cell.step, params, carry, xs, start_carry)
+        return run(cell, params, carry, xs, start_carry)
     start_carry = start_carry or (None,) * len(cell.layers)
     carries = []
     for layer in zip(cell.layers, params, carry, start_carry, strict=True):

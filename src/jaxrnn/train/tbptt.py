@@ -78,4 +78,4 @@ def _update(
     params = optax.apply_updates(state.params, updates)
     after = jax.lax.stop_gradient(after)
     state = TrainState(params, opt_state, after, state.step + 1, state.key)
-    return state, Metrics(loss, tokens, optax.global_norm(grads))
+    return state, Metrics(loss, tokens, optax.tree.norm(grads))

@@ -16,9 +16,9 @@ def dense(
     parts: DenseParts,
     *,
     init: Callable[[jax.Array], Any],
-    zeros: Callable[[tuple[int, ...], Any], Any],
     in_size: int,
     out_size: int,
+    zeros: Callable[[tuple[int, ...], Any], Any] | None = None,
     dtype: Any = None,
 ) -> Cell:
     """Makes a Cell from the parts of a recurrent unit.
@@ -31,9 +31,10 @@ def dense(
     Args:
       parts: the unit, see `DenseParts`.
       init: `init(key) -> params`.
-      zeros: `zeros(batch_shape, dtype) -> carry`, the state before the first step.
       in_size: D.
       out_size: H, the size of the output.
+      zeros: `zeros(batch_shape, dtype) -> carry`, the state before the first step; None where the
+        carry is the output, one array `[*B, H]`.
       dtype: dtype of the computation; None for that of the input.
 
     Returns:
@@ -43,7 +44,10 @@ def dense(
     def initial_carry(batch_shape: tuple[int, ...] = (), dtype: Any = None) -> Any:
         rule = "be a tuple such as (32,), or () for no batch"
         require(isinstance(batch_shape, tuple | list), "batch_shape", rule, repr(batch_shape))
-        return zeros(tuple(batch_shape), float if dtype is None else dtype)
+        dtype = float if dtype is None else dtype
+        if zeros is None:
+            return jnp.zeros((*batch_shape, out_size), dtype)
+        return zeros(tuple(batch_shape), dtype)
 
     def step(params: Any, carry: Any, x: jax.Array) -> tuple[Any, jax.Array]:
         x = jnp.asarray(x)

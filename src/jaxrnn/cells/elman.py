@@ -77,9 +77,6 @@ def elman(
             b=bias_init(key_b, (hidden_size,), param_dtype),
         )
 
-    def zeros(batch_shape: tuple[int, ...], dtype: Any) -> jax.Array:
-        return jnp.zeros((*batch_shape, hidden_size), dtype)
-
     def project(params: ElmanParams, x: jax.Array) -> jax.Array:
         return x @ params.w_x + params.b
 
@@ -91,4 +88,4 @@ def elman(
         return h, h
 
     parts = DenseParts(project, lambda h: h, lambda params: params.w_h, pointwise)
-    return dense(parts, init=init, zeros=zeros, in_size=in_size, out_size=hidden_size, dtype=dtype)
+    return dense(parts, init=init, in_size=in_size, out_size=hidden_size, dtype=dtype)

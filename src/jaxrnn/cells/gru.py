@@ -78,9 +78,6 @@ def gru(
             b_hn=bias_init(key_bhn, (hidden_size,), param_dtype),
         )
 
-    def zeros(batch_shape: tuple[int, ...], dtype: Any) -> jax.Array:
-        return jnp.zeros((*batch_shape, hidden_size), dtype)
-
     def project(params: GRUParams, x: jax.Array) -> jax.Array:
         return x @ params.w_x + params.b
 
@@ -96,4 +93,4 @@ def gru(
         return h, h
 
     parts = DenseParts(project, lambda h: h, lambda params: params.w_h, pointwise)
-    return dense(parts, init=init, zeros=zeros, in_size=in_size, out_size=hidden_size, dtype=dtype)
+    return dense(parts, init=init, in_size=in_size, out_size=hidden_size, dtype=dtype)

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
@@ -60,7 +61,7 @@ def sample(
         require_size("top_k", top_k)
     if not isinstance(temperature, Tracer):
         require(
-            bool(jnp.all(jnp.asarray(temperature) >= 0)),
+            bool(np.all(np.asarray(temperature) >= 0)),
             "temperature",
             "not be negative",
             temperature,

@@ -85,8 +85,10 @@ def _check_lengths(seq_lengths: Any, length: int, batch_shape: tuple[int, ...] |
     fits = batch_shape is None or seq_lengths.shape == batch_shape
     require(fits, "seq_lengths", f"have the batch shape {batch_shape}", seq_lengths.shape)
     if not isinstance(seq_lengths, Tracer):
-        inside = bool(jnp.all((seq_lengths >= 0) & (seq_lengths <= length)))
-        require(inside, "seq_lengths", f"lie in [0, T={length}]", seq_lengths.tolist())
+        # On the host, because inside `jit` even known numbers become tracers when jnp touches them.
+        known = jax.device_get(seq_lengths)
+        inside = bool(((known >= 0) & (known <= length)).all())
+        require(inside, "seq_lengths", f"lie in [0, T={length}]", known.tolist())
     return seq_lengths
 
 

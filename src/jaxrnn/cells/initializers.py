@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.cells.checks import require
+from jaxrnn.cells.checks import require, require_size
 
 Initializer = Callable[..., jax.Array]
 
@@ -38,13 +38,17 @@ def orthogonal_per_gate(scale: float = 1.0, gates: int | None = None) -> Initial
     """
 
     def initializer(key: jax.Array, shape: Any, dtype: Any = float) -> jax.Array:
+        require(len(shape) == 2, "shape", "be that of a kernel, [H, G]", tuple(shape))
         rows, columns = shape
         count = gates or max(columns // rows, 1)
         require(columns % count == 0, "shape", f"hold {count} gates of one width", tuple(shape))
         one = jax.nn.initializers.orthogonal(scale)
-        blocks = [one(k, (rows, columns // count), dtype) for k in jax.random.split(key, count)]
-        return jnp.concatenate(blocks, axis=-1)
+        wide = jnp.promote_types(dtype, jnp.float32)  # the decomposition has no narrower form
+        blocks = [one(k, (rows, columns // count), wide) for k in jax.random.split(key, count)]
+        return jnp.concatenate(blocks, axis=-1).astype(dtype)
 
+    if gates is not None:
+        require_size("gates", gates)
     return initializer
 
 

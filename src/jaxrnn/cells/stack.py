@@ -36,6 +36,8 @@ def stack(*cells: Cell) -> Cell:
     ((3,), (4,))
     """
     require(len(cells) > 0, "cells", "hold at least one cell", cells)
+    for cell in cells:
+        require(isinstance(cell, Cell), "cells", "be a Cell each, as in stack(a, b)", repr(cell))
     for below, above in pairwise(cells):
         known = below.out_shape is not None and above.in_shape is not None
         rule = f"fit together: a layer that gives {below.out_shape} must be under one that takes it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -32,18 +33,25 @@ def check_arguments(
     reset_carry: Any,
 ) -> Arguments:
     """Checks what `unroll` was given and fills in what was left out."""
+    require(callable(cell) or isinstance(cell, Cell), "cell", "be a Cell or a function", repr(cell))
     carry, xs = jax.tree.map(jnp.asarray, (carry, xs))
     length = _check_time(xs)
     batch_shape = _check_features(cell, xs) if isinstance(cell, Cell) else None
     if seq_lengths is not None:
         seq_lengths = _check_lengths(seq_lengths, length, batch_shape)
         batch_shape = seq_lengths.shape
+        _check_batch("seq_lengths", seq_lengths, batch_shape, carry)
     if resets is not None:
         resets = _check_resets(resets, length, batch_shape)
         batch_shape = resets.shape[1:]
+        _check_batch("resets", resets, batch_shape, carry)
     if isinstance(cell, Cell) and batch_shape is not None:
-        _check_carry(carry, jax.eval_shape(lambda: cell.initial_carry(batch_shape)))
-    if not isinstance(cell, Cell) or (cell.dense is None and not cell.layers):
+        _check_like("carry", carry, jax.eval_shape(lambda: cell.initial_carry(batch_shape)))
+    if isinstance(cell, Cell) and _is_dense(cell):
+        _check_like("params", params, _params_shape(cell))
+        for path, leaf in jax.tree.leaves_with_path(carry):
+            require_floating("carry" + jax.tree_util.keystr(path), leaf)
+    else:
         _check_step(cell.step if isinstance(cell, Cell) else cell, params, carry, xs)
     if resets is None:
         return Arguments(carry, xs, seq_lengths, None, None)
@@ -101,15 +109,33 @@ def _check_resets(resets: Any, length: int, batch_shape: tuple[int, ...] | None)
     return resets
 
 
-def _check_carry(carry: Any, expected: Any) -> None:
-    """Raises ValueError unless `carry` has the structure and the shapes of `expected`."""
-    structure = jax.tree.structure(expected)
-    given = jax.tree.structure(carry)
-    require(given == structure, "carry", f"have the structure {structure}", given)
-    leaves = jax.tree.leaves(carry)
+def _check_batch(argument: str, mask: jax.Array, batch_shape: tuple[int, ...], carry: Any) -> None:
+    """Raises ValueError unless every leaf of `carry` begins with the batch shape of a mask."""
+    for leaf in jax.tree.leaves(carry):
+        fits = leaf.shape[: len(batch_shape)] == batch_shape
+        rule = f"have a batch shape with which the carry's {leaf.shape} begins"
+        require(fits, argument, rule, mask.shape)
+
+
+def _check_like(argument: str, tree: Any, expected: Any) -> None:
+    """Raises ValueError unless a pytree has the structure and the shapes of `expected`."""
+    structure, given = jax.tree.structure(expected), jax.tree.structure(tree)
+    require(given == structure, argument, f"have the structure {structure}", given)
+    leaves = jax.tree.leaves(tree)
     for (path, leaf), array in zip(jax.tree.leaves_with_path(expected), leaves, strict=True):
-        name = "carry" + jax.tree_util.keystr(path)
-        require(array.shape == leaf.shape, name, f"have the shape {leaf.shape}", array.shape)
+        name, shape = argument + jax.tree_util.keystr(path), jnp.shape(array)
+        require(shape == leaf.shape, name, f"have the shape {leaf.shape}", shape)
+
+
+def _is_dense(cell: Cell) -> bool:
+    """Whether a cell, or every layer of a stack, is made from the parts of a dense cell."""
+    return cell.dense is not None or (bool(cell.layers) and all(map(_is_dense, cell.layers)))
+
+
+@functools.lru_cache(maxsize=64)
+def _params_shape(cell: Cell) -> Any:
+    """The shapes of a cell's parameters, without drawing any."""
+    return jax.eval_shape(lambda: cell.init(jax.random.key(0)))
 
 
 def _check_step(step: StepFn, params: Any, carry: Any, xs: Any) -> None:
@@ -130,7 +156,8 @@ def _like(reset_carry: Any, carry: Any) -> Any:
 
     def fit(reset: Any, leaf: jax.Array) -> jax.Array:
         reset = jnp.asarray(reset, leaf.dtype)
-        fits = reset.shape == leaf.shape[leaf.ndim - reset.ndim :]
+        pairs = zip(reset.shape[::-1], leaf.shape[::-1], strict=False)
+        fits = reset.ndim <= leaf.ndim and all(a in (1, b) for a, b in pairs)
         require(fits, "reset_carry", f"broadcast to the carry's {leaf.shape}", reset.shape)
         return jnp.broadcast_to(reset, leaf.shape)
 

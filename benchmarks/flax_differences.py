@@ -11,6 +11,7 @@ import importlib.metadata
 import json
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,12 +26,12 @@ B, T, D, H = 2, 5, 3, 4
 XS = jnp.asarray(np.random.default_rng(0).normal(size=(B, T, D)), jnp.float32)
 
 
-def flax_rnn(cell=nnx.LSTMCell, **options):
+def flax_rnn(cell: Any = nnx.LSTMCell, **options: Any) -> Any:
     """A Flax layer; it takes batch-major sequences, as ours does."""
     return nnx.RNN(cell(D, H, rngs=nnx.Rngs(0), **options), rngs=nnx.Rngs(0))
 
 
-def our_rnn(cell=lstm, **options):
+def our_rnn(cell: Any = lstm, **options: Any) -> Any:
     """The same layer of ours."""
     return nn.RNN(cell(D, H, **options), rngs=nnx.Rngs(0))
 

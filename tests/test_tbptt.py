@@ -1,6 +1,6 @@
 """Truncated BPTT is what it says: full inside a segment, nothing across its borders."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import chex
 import jax
@@ -184,7 +184,7 @@ def test_a_segment_without_real_tokens_changes_nothing():
 
 
 def test_one_trace_for_one_shape():
-    traced = chex.assert_max_traces(loss_fn, n=1)
+    traced: Any = chex.assert_max_traces(loss_fn, n=1)
     segments = make_segments(3)
     _, _, state = start(optax.adam(1e-3))
     update = tbptt_step(traced, optax.adam(1e-3))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cases import CELLS, D, assert_close, each_cell, each_direction, numbers, problem
-from jaxrnn import Cell, LSTMState, length_mask, lstm, unroll
+from jaxrnn import Cell, LSTMState, length_mask, lstm, stack, unroll
 
 T, HALF, B = 6, 3, 3
 LENGTHS = jnp.array([6, 0, 4])
@@ -363,6 +363,32 @@ def test_a_cell_may_close_over_what_is_traced():
     assert_close(jax.jit(jax.grad(last))(params), gradient)
 
 
+def cell_of(step):
+    return Cell(lambda key: (), lambda batch=(), dtype=None: jnp.zeros(batch, dtype), step)
+
+
+def test_a_step_of_the_users_own_may_read_what_changes():
+    # As with a bare function: outside `jit`, what it closes over is read at every call.
+    scale = 1.0
+    cell = cell_of(lambda params, carry, x: (carry + scale * x, x))
+    assert unroll(cell, (), jnp.zeros(()), jnp.ones(3))[0] == 3.0
+    scale = 2.0
+    assert unroll(cell, (), jnp.zeros(()), jnp.ones(3))[0] == 6.0
+
+
+def test_a_step_of_the_users_own_need_not_be_hashable():
+    class Step:
+        def __eq__(self, other):  # which takes the hash away
+            return self is other
+
+        def __call__(self, params, carry, x):
+            return carry + x, x
+
+    cell = cell_of(Step())
+    assert unroll(cell, (), jnp.zeros(()), jnp.ones(3))[0] == 3.0
+    assert unroll(stack(cell), ((),), (jnp.zeros(()),), jnp.ones(3))[0] == (3.0,)
+
+
 # A step function of the user's own: a pytree in, with symbols, and a pytree out.
 def embed_and_add(params, carry, x):
     total = carry["total"] + params[x["symbol"]] * x["weight"][..., None]
@@ -391,7 +417,7 @@ def test_a_bare_step_function_over_any_pytree(reverse):
         assert not ys["total"][end:, b].any() and not ys["symbol"][end:, b].any()
 
 
-def test_numpy_arguments_and_lists_do(key):
+def test_numpy_arguments_and_lists_do():
     cell = lstm(D, 4)
     params, carry, xs = problem(cell, T, B)
     masks = {"seq_lengths": LENGTHS, "resets": RESETS}

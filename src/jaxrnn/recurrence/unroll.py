@@ -69,26 +69,27 @@ def unroll(
     if starts is not None and reverse:
         starts = reversed_resets(starts, valid)
 
-    if not isinstance(cell, Cell):
-        # A function of the user's own may close over anything, so nothing of it is cached.
-        return scan(cell, params, carry, xs, start_carry, valid, starts, reverse)
-
-    def run(cell: Cell, params: Any, carry: Any, xs: Any, start_carry: Any) -> tuple[Any, Any]:
-        return scan_compiled(cell.step, params, carry, xs, start_carry, valid, starts, reverse)
+    def run(cell: Cell | StepFn, params: Any, carry: Any, xs: Any, start_carry: Any) -> Any:
+        step = cell.step if isinstance(cell, Cell) else cell
+        # A step function of the user's own may close over anything, so nothing of it is cached.
+        dense = isinstance(cell, Cell) and cell.dense is not None
+        return (scan_compiled if dense else scan)(
+            step, params, carry, xs, start_carry, valid, starts, reverse
+        )
 
     return _through_layers(run, cell, params, carry, xs, start_carry)
 
 
 def _through_layers(
     run: Callable[..., tuple[Any, Any]],
-    cell: Cell,
+    cell: Cell | StepFn,
     params: Any,
     carry: Any,
     xs: Any,
     start_carry: Any,
 ) -> tuple[Any, Any]:
     """Runs a cell over the sequence; each layer of a stack as a whole before the next."""
-    if not cell.layers:
+    if not isinstance(cell, Cell) or not cell.layers:
         return run(cell, params, carry, xs, start_carry)
     start_carry = start_carry or (None,) * len(cell.layers)
     carries = []

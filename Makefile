@@ -16,7 +16,7 @@ test: $(VENV)/.test
 lint: $(VENV)/.dev
 	$(RUN)/ruff format --check .
 	$(RUN)/ruff check .
-	$(RUN)/pyright
+	$(RUN)/pyright --pythonpath $(RUN)/python
 
 notebooks: $(VENV)/.test
 	$(RUN)/python notebooks/run.py

@@ -24,7 +24,7 @@ def fast_weights(in_size: int, hidden_size: int) -> Cell:
         return {"w": jax.random.normal(w, (in_size, hidden_size)), "u": jax.random.normal(u, shape)}
 
     def initial_carry(batch_shape: tuple[int, ...] = (), dtype: Any = None) -> dict[str, jax.Array]:
-        shape = (*batch_shape, hidden_size)
+        shape, dtype = (*batch_shape, hidden_size), dtype or float
         return {"h": jnp.full(shape, 0.3, dtype), "a": jnp.zeros((*shape, hidden_size), dtype)}
 
     def step(params: Any, carry: Any, x: jax.Array) -> tuple[Any, jax.Array]:

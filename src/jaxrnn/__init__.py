@@ -20,6 +20,7 @@ from jaxrnn.cells import gru as gru
 from jaxrnn.cells import initializers as initializers
 from jaxrnn.cells import lstm as lstm
 from jaxrnn.cells import stack as stack
+from jaxrnn.recurrence import Chunked as Chunked
 from jaxrnn.recurrence import length_mask as length_mask
 from jaxrnn.recurrence import unroll as unroll
 
@@ -27,6 +28,7 @@ __version__ = _version("jaxrnn")
 
 __all__ = [
     "Cell",
+    "Chunked",
     "DenseParts",
     "ElmanParams",
     "GRUParams",

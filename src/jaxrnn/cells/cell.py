@@ -32,6 +32,7 @@ class DenseParts(NamedTuple):
     hidden: Callable[[Any], jax.Array]  # carry -> h [*B, H]
     recurrent_kernel: Callable[[Any], jax.Array]  # params -> [H, G]
     pointwise: Callable[[Any, Any, jax.Array, jax.Array], tuple[Any, jax.Array]]
+    additive: bool = False  # whether z and r enter `pointwise` as z + r and in no other way
 
 
 class Cell(NamedTuple):

@@ -49,22 +49,33 @@ def dense(
             return jnp.zeros((*batch_shape, out_size), dtype)
         return zeros(tuple(batch_shape), dtype)
 
+    def project(params: Any, x: jax.Array) -> jax.Array:
+        compute = x.dtype if dtype is None else jnp.dtype(dtype)
+        return parts.project(_cast(params, compute), x.astype(compute))
+
+    def pointwise(params: Any, carry: Any, z: jax.Array, r: jax.Array) -> tuple[Any, jax.Array]:
+        after, y = parts.pointwise(_cast(params, z.dtype), carry, z, r)
+        kept = jax.tree.map(lambda new, old: new.astype(old.dtype), after, carry)
+        return kept, y.astype(z.dtype)
+
     def step(params: Any, carry: Any, x: jax.Array) -> tuple[Any, jax.Array]:
         x = jnp.asarray(x)
         require_floating("x", x)
         fits = x.ndim > 0 and x.shape[-1] == in_size
         require(fits, "x", f"end in the input size of the cell, {in_size}", x.shape)
-        compute = x.dtype if dtype is None else jnp.dtype(dtype)
-        cast = jax.tree.map(lambda leaf: leaf.astype(compute), params)
-        h = parts.hidden(carry)
-        z = parts.project(cast, x.astype(compute))
-        r = jnp.matmul(
-            h.astype(compute),
-            parts.recurrent_kernel(cast),
-            preferred_element_type=jnp.promote_types(compute, h.dtype),
-        )
-        new_carry, y = parts.pointwise(cast, carry, z, r)
-        kept = jax.tree.map(lambda new, old: new.astype(old.dtype), new_carry, carry)
-        return kept, y.astype(compute)
+        z = project(params, x)
+        r = recurrent_product(parts.hidden(carry), parts.recurrent_kernel(params), z.dtype)
+        return pointwise(params, carry, z, r)
 
-    return Cell(init, initial_carry, step, (in_size,), (out_size,), dense=parts)
+    ruled = parts._replace(project=project, pointwise=pointwise)
+    return Cell(init, initial_carry, step, (in_size,), (out_size,), dense=ruled)
+
+
+def recurrent_product(h: jax.Array, kernel: jax.Array, compute: Any) -> jax.Array:
+    """`h @ kernel`, multiplied in the dtype `compute`, given in that of `h` if it is wider."""
+    wider = jnp.promote_types(compute, h.dtype)
+    return jnp.matmul(h.astype(compute), kernel.astype(compute), preferred_element_type=wider)
+
+
+def _cast(params: Any, dtype: Any) -> Any:
+    return jax.tree.map(lambda leaf: leaf.astype(dtype), params)

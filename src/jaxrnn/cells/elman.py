@@ -87,5 +87,5 @@ def elman(
         h = activation(z + r)
         return h, h
 
-    parts = DenseParts(project, lambda h: h, lambda params: params.w_h, pointwise)
+    parts = DenseParts(project, lambda h: h, lambda params: params.w_h, pointwise, additive=True)
     return dense(parts, init=init, in_size=in_size, out_size=hidden_size, dtype=dtype)

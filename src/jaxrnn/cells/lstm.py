@@ -103,5 +103,7 @@ def lstm(
         h = jax.nn.sigmoid(o) * jnp.tanh(c)
         return LSTMState(h, c), h
 
-    parts = DenseParts(project, lambda carry: carry.h, lambda params: params.w_h, pointwise)
+    parts = DenseParts(
+        project, lambda carry: carry.h, lambda params: params.w_h, pointwise, additive=True
+    )
     return dense(parts, init=init, zeros=zeros, in_size=in_size, out_size=hidden_size, dtype=dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from flax import nnx
 
 from jaxrnn.cells import Cell
 from jaxrnn.cells.checks import require
-from jaxrnn.recurrence import unroll
+from jaxrnn.recurrence import Chunked, unroll
 
 
 class RNN(nnx.Module):
@@ -26,6 +26,7 @@ class RNN(nnx.Module):
       initial_carry: learned state before the first step, `nnx.Param` leaves without batch axes;
         None unless asked for.
       time_major: whether time is the first axis.
+      backend: how the cell is run over time.
 
     >>> from jaxrnn import lstm
     >>> rnn = RNN(lstm(3, 5), rngs=nnx.Rngs(0))
@@ -41,6 +42,7 @@ class RNN(nnx.Module):
         rngs: nnx.Rngs,
         learn_initial_carry: bool = False,
         time_major: bool = False,
+        backend: Literal["scan"] | Chunked = "scan",
     ):
         """Draws the parameters.
 
@@ -50,6 +52,7 @@ class RNN(nnx.Module):
           learn_initial_carry: make the state before the first step, which is also the state at a
             reset, a parameter that starts at zero.
           time_major: `xs` is `[T, *B, D]` and not `[*B, T, D]`; likewise outputs and resets.
+          backend: how the cell is run, see `jaxrnn.unroll`.
         """
         require(isinstance(cell, Cell), "cell", "be a jaxrnn Cell", type(cell).__name__)
         self.cell = nnx.static(cell)
@@ -57,6 +60,7 @@ class RNN(nnx.Module):
         learned = jax.tree.map(nnx.Param, cell.initial_carry()) if learn_initial_carry else None
         self.initial_carry = nnx.data(learned)
         self.time_major = time_major
+        self.backend: Literal["scan"] | Chunked = nnx.static(backend)
 
     def __call__(
         self,
@@ -101,6 +105,7 @@ class RNN(nnx.Module):
             resets=resets,
             reset_carry=start,
             reverse=reverse,
+            backend=self.backend,
         )
         return carry, jnp.moveaxis(ys, 0, time)
 

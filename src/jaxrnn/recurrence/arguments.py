@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jax.core import Tracer
 
 from jaxrnn.cells.cell import Cell, StepFn
-from jaxrnn.cells.checks import require, require_floating
+from jaxrnn.cells.checks import require, require_floating, require_size
+from jaxrnn.recurrence.chunked import Chunked
 
 
 class Arguments(NamedTuple):
@@ -60,6 +61,16 @@ def check_arguments(
         require(isinstance(cell, Cell), "reset_carry", rule, reset_carry)
         reset_carry = cell.initial_carry(batch_shape) if isinstance(cell, Cell) else None
     return Arguments(carry, xs, seq_lengths, resets, _like(reset_carry, carry))
+
+
+def check_backend(backend: Any) -> None:
+    """Raises ValueError unless `backend` is "scan" or a `Chunked` with a length and a policy."""
+    chunked = isinstance(backend, Chunked)
+    require(chunked or backend == "scan", "backend", 'be "scan" or a Chunked', repr(backend))
+    if chunked:
+        require_size("backend.length", backend.length)
+        choices = ("gates", "carries", "borders")
+        require(backend.keep in choices, "backend.keep", f"be one of {choices}", backend.keep)
 
 
 def _check_time(xs: Any) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import jax
 
 from jaxrnn.cells.cell import Cell, StepFn
-from jaxrnn.recurrence.arguments import check_arguments
+from jaxrnn.recurrence.arguments import check_arguments, check_backend
+from jaxrnn.recurrence.chunked import Chunked, chunked_compiled
 from jaxrnn.recurrence.masks import length_mask, reversed_resets
 from jaxrnn.recurrence.scan import scan, scan_compiled
 
@@ -23,6 +24,7 @@ def unroll(
     resets: jax.Array | None = None,
     reset_carry: Any = None,
     reverse: bool = False,
+    backend: Literal["scan"] | Chunked = "scan",
 ) -> tuple[Any, Any]:
     """Runs a cell over time.
 
@@ -46,6 +48,10 @@ def unroll(
       reset_carry: state at a reset, leaves `[*B, ...]` or broadcastable to that. None is the cell's
         initial carry; a bare step function has none, so it needs this argument with `resets`.
       reverse: run backwards in time.
+      backend: "scan" is `jax.lax.scan` over `cell.step`, on which every JAX transformation works;
+        `Chunked()` runs the dense cells of a network with an exact backward pass of its own, leaner
+        in time and memory, for reverse-mode differentiation, `jit` and `vmap`. Other cells in the
+        network run on the scan.
 
     Returns:
       The carry after the last real step of each sequence, and the outputs `[T, *B, H]`.
@@ -61,6 +67,7 @@ def unroll(
     >>> ys.shape, bool((ys[4:, 1] == 0).all())
     ((7, 2, 5), True)
     """
+    check_backend(backend)
     arguments = check_arguments(cell, params, carry, xs, seq_lengths, resets, reset_carry)
     carry, xs, seq_lengths, starts, start_carry = arguments
     valid = None
@@ -72,10 +79,13 @@ def unroll(
     def run(cell: Cell | StepFn, params: Any, carry: Any, xs: Any, start_carry: Any) -> Any:
         step = cell.step if isinstance(cell, Cell) else cell
         # A step function of the user's own may close over anything, so nothing of it is cached.
-        dense = isinstance(cell, Cell) and cell.dense is not None
-        return (scan_compiled if dense else scan)(
-            step, params, carry, xs, start_carry, valid, starts, reverse
-        )
+        parts = cell.dense if isinstance(cell, Cell) else None
+        if parts is None or len(xs) == 0:
+            return scan(step, params, carry, xs, start_carry, valid, starts, reverse)
+        masks = (start_carry, valid, starts, reverse)
+        if isinstance(backend, Chunked):
+            return chunked_compiled(parts, params, carry, xs, *masks, backend)
+        return scan_compiled(step, params, carry, xs, *masks)
 
     return _through_layers(run, cell, params, carry, xs, start_carry)
 

@@ -1,0 +1,176 @@
+"""The chunked engine equals the scan, which is what correct means: values and every gradient."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from cases import CASES, CELLS, DENSE, D, H, assert_close, each_direction, numbers, problem
+from jaxrnn import Chunked, lstm, unroll
+from jaxrnn.nn import RNN, Bidirectional
+
+T, B = 6, 3
+MASKS = {
+    "seq_lengths": np.array([6, 0, 4], np.int32),
+    "resets": np.zeros((T, B), bool),
+}
+MASKS["resets"][[0, 2, 3, 5, 3], [0, 0, 1, 2, 2]] = True
+
+KEEP = ("gates", "carries", "borders")
+each_policy = pytest.mark.parametrize("keep", KEEP)
+# A stack with a cell that is not dense runs that one on the scan.
+each_case = pytest.mark.parametrize("name", [*DENSE, "stack-with-own"])
+
+
+def value_and_gradients(cell, masked, reverse, backend):
+    """A function of everything that has a gradient: params, carry, the carry at resets, inputs."""
+
+    def loss(params, carry, reset_carry, xs, weights):
+        options = {**MASKS, "reset_carry": reset_carry} if masked else {}
+        after, ys = unroll(cell, params, carry, xs, reverse=reverse, backend=backend, **options)
+        leaves = sum(jnp.sum(jnp.sin(leaf)) for leaf in jax.tree.leaves(after))
+        return jnp.sum(ys * weights) + leaves, (after, ys)
+
+    return jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2, 3), has_aux=True))
+
+
+def arguments(cell, seed=0):
+    params, carry, xs = problem(cell, T, B, seed=seed)
+    weights = numbers(
+        jnp.zeros((T, B, *jax.eval_shape(cell.step, params, carry, xs[0])[1].shape[1:]))
+    )
+    return params, carry, numbers(carry, seed + 1), xs, weights
+
+
+@pytest.mark.usefixtures("x64")
+@each_case
+@each_direction
+@each_policy
+def test_equals_the_scan_with_lengths_and_resets(name, reverse, keep):
+    cell = CELLS[name]
+    given = arguments(cell)
+    expected = value_and_gradients(cell, True, reverse, "scan")(*given)
+    actual = value_and_gradients(cell, True, reverse, Chunked(4, keep))(*given)  # 4 + 2 steps
+    assert_close(actual, expected)
+
+
+@pytest.mark.usefixtures("x64")
+@each_policy
+@pytest.mark.parametrize("length", [1, 2, 5, 6, 7])
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_any_chunk_length(name, length, keep):
+    cell = CELLS[name]
+    given = arguments(cell)
+    expected = value_and_gradients(cell, False, False, "scan")(*given)
+    actual = value_and_gradients(cell, False, False, Chunked(length, keep))(*given)
+    assert_close(actual, expected)
+
+
+@each_case
+def test_float32_to_rounding(name):
+    cell = CELLS[name]
+    given = arguments(cell)
+    expected = value_and_gradients(cell, True, False, "scan")(*given)
+    actual = value_and_gradients(cell, True, False, Chunked(4))(*given)
+    assert_close(actual, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.usefixtures("x64")
+@each_policy
+def test_nan_in_the_padding_reaches_nothing(keep):
+    cell = CELLS["lstm"]
+    params, carry, reset_carry, xs, weights = arguments(cell)
+    padding = jnp.arange(T)[:, None] >= MASKS["seq_lengths"]
+    run = value_and_gradients(cell, True, False, Chunked(4, keep))
+    clean = run(params, carry, reset_carry, xs, weights)
+    for poison in (jnp.nan, jnp.inf):
+        poisoned = jnp.where(padding[..., None], poison, xs)
+        assert_close(run(params, carry, reset_carry, poisoned, weights), clean)
+
+
+@pytest.mark.usefixtures("x64")
+def test_vmap_over_seeds_batches_the_weights():
+    cell = CELLS["gru"]
+    run = value_and_gradients(cell, True, False, Chunked(4))
+    several = [arguments(cell, seed) for seed in range(3)]
+    together = jax.vmap(run)(*jax.tree.map(lambda *leaves: jnp.stack(leaves), *several))
+    for i, one in enumerate(several):
+        assert_close(jax.tree.map(lambda leaf, i=i: leaf[i], together), run(*one))
+
+
+@pytest.mark.usefixtures("x64")
+def test_no_batch_and_no_steps():
+    cell = CELLS["lstm"]
+    params, carry, xs = problem(cell, 5)
+    expected = unroll(cell, params, carry, xs)
+    assert_close(unroll(cell, params, carry, xs, backend=Chunked(2)), expected)
+    after, ys = unroll(cell, params, carry, xs[:0], backend=Chunked(2))
+    assert_close(after, carry)
+    assert ys.shape == (0, H)
+
+
+@pytest.mark.parametrize("name", ["elman", "lstm", "gru"])
+def test_bfloat16_keeps_a_float32_carry_and_float32_gradients(name):
+    cell = CASES[name].make(D, H, dtype=jnp.bfloat16)
+    given = arguments(cell)
+    (_, (after, ys)), gradients = value_and_gradients(cell, True, False, Chunked(4))(*given)
+    assert ys.dtype == jnp.bfloat16
+    assert {leaf.dtype for leaf in jax.tree.leaves((after, gradients))} == {jnp.dtype("float32")}
+    expected = value_and_gradients(CELLS[name], True, False, "scan")(*given)[1]
+    for a, e in zip(jax.tree.leaves(gradients), jax.tree.leaves(expected), strict=True):
+        assert jnp.linalg.norm(a - e) <= 0.03 * jnp.linalg.norm(e)
+
+
+def test_borders_need_the_least_memory():
+    cell = lstm(16, 16)
+    params, carry = cell.init(jax.random.key(0)), cell.initial_carry((4,))
+    xs = jnp.ones((512, 4, 16))
+
+    def temporary(backend):
+        loss = lambda params: jnp.sum(unroll(cell, params, carry, xs, backend=backend)[1][-1])
+        memory = jax.jit(jax.grad(loss)).lower(params).compile().memory_analysis()
+        assert memory is not None
+        return memory.temp_size_in_bytes
+
+    gates, carries, borders = (temporary(Chunked(16, keep)) for keep in KEEP)
+    assert borders < carries < gates < temporary("scan")
+
+
+@pytest.mark.usefixtures("x64")
+def test_modules():
+    rngs, xs = nnx.Rngs(0), numbers(jnp.zeros((B, T, D)))
+    masks = {"seq_lengths": MASKS["seq_lengths"], "resets": MASKS["resets"].T}
+    scanned = [RNN(CELLS["lstm"], rngs=rngs, learn_initial_carry=True) for _ in range(2)]
+    chunked = [
+        RNN(CELLS["lstm"], rngs=rngs, learn_initial_carry=True, backend=Chunked(4))
+        for _ in range(2)
+    ]
+    for one, other in zip(scanned, chunked, strict=True):
+        nnx.update(other, nnx.state(one))
+    loss = lambda both: jnp.sum(both(xs, **masks)[1] ** 2)
+    results = [nnx.value_and_grad(loss)(Bidirectional(*pair)) for pair in (scanned, chunked)]
+    assert_close(results[1], results[0])
+
+
+def test_forward_mode_is_refused_and_said():
+    cell = CELLS["lstm"]
+    params, carry, xs = problem(cell, T, B)
+    run = partial(unroll, cell, params, carry, backend=Chunked(4))
+    with pytest.raises(TypeError, match="forward-mode"):
+        jax.jvp(run, (xs,), (xs,))
+
+
+@pytest.mark.parametrize(
+    ("backend", "message"),
+    [
+        ("fast", "`backend` must be \"scan\" or a Chunked; got 'fast'"),
+        (Chunked(0), "`backend.length` must be a positive integer; got 0"),
+        (Chunked(4, "all"), "`backend.keep` must be one of"),  # type: ignore
+    ],
+)
+def test_wrong_backends(backend, message):
+    with pytest.raises(ValueError, match=message):
+        unroll(CELLS["lstm"], *problem(CELLS["lstm"], T, B), backend=backend)

@@ -49,8 +49,8 @@ def unroll(
         initial carry; a bare step function has none, so it needs this argument with `resets`.
       reverse: run backwards in time.
       backend: "scan" is `jax.lax.scan` over `cell.step`, on which every JAX transformation works;
-        `Chunked()` runs the dense cells of a network with an exact backward pass of its own, leaner
-        in time and memory, for reverse-mode differentiation, `jit` and `vmap`. Other cells in the
+        `Chunked()` runs the dense cells of a network with an exact backward pass of its own that
+        needs less memory, for reverse-mode differentiation, `jit` and `vmap`. Other cells in the
         network run on the scan.
 
     Returns:

@@ -18,6 +18,24 @@ Carry = chex.ArrayTree
 StepFn = Callable[[Any, Any, jax.Array], tuple[Any, jax.Array]]
 
 
+class PointwiseVJP(NamedTuple):
+    """The derivative of the pointwise part of a dense cell, written by hand where that pays.
+
+    `forward` does what `pointwise` does and saves what its derivative needs, a pytree of arrays
+    `[*B, ...]`. `backward` takes the cotangents of the carry and the output to those of the carry,
+    z and r. Both are elementwise over the leading batch shape. Parameters inside the pointwise part
+    have their gradient in `parameters`, which is called with arrays over many steps at once and
+    returns a pytree like `params`, summed; None if there are none.
+    """
+
+    # params, carry, z, r -> carry, y, saved
+    forward: Callable[[Any, Any, jax.Array, jax.Array], tuple[Any, jax.Array, Any]]
+    # params, saved, carry, d_carry, d_y -> d_carry, d_z, d_r
+    backward: Callable[[Any, Any, Any, Any, jax.Array], tuple[Any, jax.Array, jax.Array]]
+    # params, carry, d_z, d_r -> d_params
+    parameters: Callable[[Any, Any, jax.Array, jax.Array], Any] | None = None
+
+
 class DenseParts(NamedTuple):
     """A recurrent unit taken apart, so that an engine can run each part where it is cheapest.
 
@@ -33,6 +51,7 @@ class DenseParts(NamedTuple):
     recurrent_kernel: Callable[[Any], jax.Array]  # params -> [H, G]
     pointwise: Callable[[Any, Any, jax.Array, jax.Array], tuple[Any, jax.Array]]
     additive: bool = False  # whether z and r enter `pointwise` as z + r and in no other way
+    pointwise_vjp: PointwiseVJP | None = None  # None: `jax.vjp` of `pointwise`
 
 
 class Cell(NamedTuple):

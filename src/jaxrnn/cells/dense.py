@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.cells.cell import Cell, DenseParts
+from jaxrnn.cells.cell import Cell, DenseParts, PointwiseVJP
 from jaxrnn.cells.checks import require, require_floating
 
 
@@ -55,8 +55,7 @@ def dense(
 
     def pointwise(params: Any, carry: Any, z: jax.Array, r: jax.Array) -> tuple[Any, jax.Array]:
         after, y = parts.pointwise(_cast(params, z.dtype), carry, z, r)
-        kept = jax.tree.map(lambda new, old: new.astype(old.dtype), after, carry)
-        return kept, y.astype(z.dtype)
+        return _cast_like(after, carry), y.astype(z.dtype)
 
     def step(params: Any, carry: Any, x: jax.Array) -> tuple[Any, jax.Array]:
         x = jnp.asarray(x)
@@ -68,7 +67,26 @@ def dense(
         return pointwise(params, carry, z, r)
 
     ruled = parts._replace(project=project, pointwise=pointwise)
+    if parts.pointwise_vjp is not None:
+        ruled = ruled._replace(pointwise_vjp=_ruled_vjp(parts.pointwise_vjp))
     return Cell(init, initial_carry, step, (in_size,), (out_size,), dense=ruled)
+
+
+def _ruled_vjp(written: PointwiseVJP) -> PointwiseVJP:
+    """The dtype rules of `dense` for a derivative written by hand."""
+
+    def forward(params: Any, carry: Any, z: jax.Array, r: jax.Array) -> tuple[Any, jax.Array, Any]:
+        after, y, saved = written.forward(_cast(params, z.dtype), carry, z, r)
+        return _cast_like(after, carry), y.astype(z.dtype), saved
+
+    def backward(
+        params: Any, saved: Any, carry: Any, d_carry: Any, d_y: jax.Array
+    ) -> tuple[Any, jax.Array, jax.Array]:
+        params = _cast(params, d_y.dtype)
+        d_before, d_z, d_r = written.backward(params, saved, carry, d_carry, d_y)
+        return _cast_like(d_before, carry), d_z, d_r
+
+    return PointwiseVJP(forward, backward, written.parameters)
 
 
 def recurrent_product(h: jax.Array, kernel: jax.Array, compute: Any) -> jax.Array:
@@ -79,3 +97,7 @@ def recurrent_product(h: jax.Array, kernel: jax.Array, compute: Any) -> jax.Arra
 
 def _cast(params: Any, dtype: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf.astype(dtype), params)
+
+
+def _cast_like(tree: Any, like: Any) -> Any:
+    return jax.tree.map(lambda new, old: new.astype(old.dtype), tree, like)

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jax.nn.initializers import lecun_normal
 from jax.nn.initializers import zeros as zeros_init
 
-from jaxrnn.cells.cell import Cell, DenseParts
+from jaxrnn.cells.activations import gate_activations
+from jaxrnn.cells.cell import Cell, DenseParts, PointwiseVJP
 from jaxrnn.cells.checks import require_size
 from jaxrnn.cells.dense import dense
 from jaxrnn.cells.initializers import Initializer, orthogonal_per_gate
@@ -81,16 +82,49 @@ def gru(
     def project(params: GRUParams, x: jax.Array) -> jax.Array:
         return x @ params.w_x + params.b
 
-    def pointwise(
+    def forward(
         params: GRUParams, carry: jax.Array, z: jax.Array, r: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        z_r, z_z, z_n = jnp.split(z, 3, axis=-1)
-        r_r, r_z, r_n = jnp.split(r, 3, axis=-1)
-        reset = jax.nn.sigmoid(z_r + r_r)
-        update = jax.nn.sigmoid(z_z + r_z)
-        candidate = jnp.tanh(z_n + reset * (r_n + params.b_hn))
+    ) -> tuple[jax.Array, jax.Array, tuple[jax.Array, jax.Array]]:
+        z_rz, z_n = jnp.split(z, [2 * hidden_size], axis=-1)
+        r_rz, r_n = jnp.split(r, [2 * hidden_size], axis=-1)
+        gates = gate_activations(z_rz + r_rz, "ss")
+        reset, update = jnp.split(gates, 2, axis=-1)
+        inner = r_n + params.b_hn
+        candidate = jnp.tanh(z_n + reset * inner)
         h = (1 - update) * candidate + update * carry
-        return h, h
+        return h, h, (jnp.concatenate([gates, candidate], axis=-1), inner)
 
-    parts = DenseParts(project, lambda h: h, lambda params: params.w_h, pointwise)
+    def backward(
+        params: GRUParams,
+        saved: tuple[jax.Array, jax.Array],
+        carry: jax.Array,
+        d_carry: jax.Array,
+        d_y: jax.Array,
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        del params
+        gates, inner = saved
+        reset, update, candidate = jnp.split(gates, 3, axis=-1)
+        d_h = d_carry + d_y
+        d_n = d_h * (1 - update) * (1 - candidate**2)
+        d_reset = d_n * inner * reset * (1 - reset)
+        d_update = d_h * (carry - candidate) * update * (1 - update)
+        d_z = jnp.concatenate([d_reset, d_update, d_n], axis=-1)
+        d_r = jnp.concatenate([d_reset, d_update, d_n * reset], axis=-1)
+        return d_h * update, d_z, d_r
+
+    def parameters(
+        params: GRUParams, carry: jax.Array, d_z: jax.Array, d_r: jax.Array
+    ) -> GRUParams:
+        del carry, d_z
+        zeros = jax.tree.map(jnp.zeros_like, params)
+        steps = tuple(range(d_r.ndim - 1))
+        return zeros._replace(b_hn=d_r[..., 2 * hidden_size :].sum(steps))
+
+    parts = DenseParts(
+        project,
+        hidden=lambda carry: carry,
+        recurrent_kernel=lambda params: params.w_h,
+        pointwise=lambda *given: forward(*given)[:2],
+        pointwise_vjp=PointwiseVJP(forward, backward, parameters),
+    )
     return dense(parts, init=init, in_size=in_size, out_size=hidden_size, dtype=dtype)

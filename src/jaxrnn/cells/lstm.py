@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jax.nn.initializers import lecun_normal
 from jax.nn.initializers import zeros as zeros_init
 
-from jaxrnn.cells.cell import Cell, DenseParts
+from jaxrnn.cells.activations import gate_activations
+from jaxrnn.cells.cell import Cell, DenseParts, PointwiseVJP
 from jaxrnn.cells.checks import require_size
 from jaxrnn.cells.dense import dense
 from jaxrnn.cells.initializers import Initializer, orthogonal_per_gate
@@ -94,16 +95,35 @@ def lstm(
     def project(params: LSTMParams, x: jax.Array) -> jax.Array:
         return x @ params.w_x + params.b
 
-    def pointwise(
+    def forward(
         params: LSTMParams, carry: LSTMState, z: jax.Array, r: jax.Array
-    ) -> tuple[LSTMState, jax.Array]:
+    ) -> tuple[LSTMState, jax.Array, jax.Array]:
         del params
-        i, f, g, o = jnp.split(z + r, 4, axis=-1)
-        c = jax.nn.sigmoid(f) * carry.c + jax.nn.sigmoid(i) * jnp.tanh(g)
-        h = jax.nn.sigmoid(o) * jnp.tanh(c)
-        return LSTMState(h, c), h
+        gates = gate_activations(z + r, "ssts")
+        i, f, g, o = jnp.split(gates, 4, axis=-1)
+        c = f * carry.c + i * g
+        h = o * jnp.tanh(c)
+        return LSTMState(h, c), h, gates
+
+    def backward(
+        params: LSTMParams, gates: jax.Array, carry: LSTMState, d_carry: LSTMState, d_y: jax.Array
+    ) -> tuple[LSTMState, jax.Array, jax.Array]:
+        del params
+        i, f, g, o = jnp.split(gates, 4, axis=-1)
+        tanh_c = jnp.tanh(f * carry.c + i * g)
+        d_h = d_carry.h + d_y
+        d_c = d_carry.c + d_h * o * (1 - tanh_c**2)
+        d_i, d_f = d_c * g * i * (1 - i), d_c * carry.c * f * (1 - f)
+        d_g, d_o = d_c * i * (1 - g**2), d_h * tanh_c * o * (1 - o)
+        d_gates = jnp.concatenate([d_i, d_f, d_g, d_o], axis=-1)
+        return LSTMState(jnp.zeros_like(d_h), d_c * f), d_gates, d_gates
 
     parts = DenseParts(
-        project, lambda carry: carry.h, lambda params: params.w_h, pointwise, additive=True
+        project,
+        hidden=lambda carry: carry.h,
+        recurrent_kernel=lambda params: params.w_h,
+        pointwise=lambda *given: forward(*given)[:2],
+        additive=True,
+        pointwise_vjp=PointwiseVJP(forward, backward),
     )
     return dense(parts, init=init, zeros=zeros, in_size=in_size, out_size=hidden_size, dtype=dtype)

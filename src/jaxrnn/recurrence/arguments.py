@@ -68,7 +68,8 @@ def check_backend(backend: Any) -> None:
     chunked = isinstance(backend, Chunked)
     require(chunked or backend == "scan", "backend", 'be "scan" or a Chunked', repr(backend))
     if chunked:
-        require_size("backend.length", backend.length)
+        if backend.length is not None:
+            require_size("backend.length", backend.length)
         choices = ("gates", "carries", "borders")
         require(backend.keep in choices, "backend.keep", f"be one of {choices}", backend.keep)
 

@@ -47,3 +47,8 @@ def select(mask: jax.Array, where_true: jax.Array, where_false: jax.Array) -> ja
     """
     trailing = (1,) * (jnp.ndim(where_true) - mask.ndim)
     return jnp.where(mask.reshape(mask.shape + trailing), where_true, where_false)
+
+
+def masked(array: jax.Array, mask: jax.Array | None) -> jax.Array:
+    """Zeros where the mask is false, so that NaN in the padding goes no further; None: as it is."""
+    return array if mask is None else select(mask, array, jnp.zeros_like(array))

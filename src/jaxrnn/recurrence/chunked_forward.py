@@ -1,0 +1,159 @@
+"""The forward pass of the chunked engine."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+
+from jaxrnn.cells.cell import DenseParts
+from jaxrnn.cells.dense import recurrent_product
+from jaxrnn.recurrence.buffers import fitting, loop, over_chunks, read, room, write
+from jaxrnn.recurrence.masks import masked, select
+from jaxrnn.recurrence.pointwise import pointwise_vjp
+
+
+class Plan(NamedTuple):
+    """What is fixed when the engine is compiled."""
+
+    parts: DenseParts
+    length: int  # K
+    keep: str
+    reverse: bool
+
+
+class Inputs(NamedTuple):
+    """What goes into the steps, over all of time or one chunk of it."""
+
+    xs: jax.Array  # [T, *B, D]
+    valid: jax.Array | None  # [T, *B]
+    starts: jax.Array | None  # [T, *B]
+
+
+class Kept(NamedTuple):
+    """What the forward pass leaves for the backward pass; None where the plan does not keep it."""
+
+    borders: Any = None  # the carry that entered each chunk, leaves [T / K, *B, ...]
+    before: Any = None  # the carry that entered each step, leaves [T, *B, ...]
+    saved: Any = None  # what the pointwise part saved, a list of leaves [T, *B, ...]
+
+
+def forward(
+    plan: Plan, params: Any, start_carry: Any, carry: Any, inputs: Inputs, store: bool
+) -> tuple[tuple[Any, jax.Array], Kept]:
+    """Runs all chunks.
+
+    Returns:
+      The carry after the last step that ran and the outputs `[T, *B, H]`; what is kept if `store`.
+    """
+    length = len(inputs.xs)
+    shapes = step_shapes(plan.parts, params, carry, inputs.xs)
+    keep = plan.keep if store else None
+    kept = Kept()
+    if keep == "borders":
+        kept = kept._replace(borders=room(-(-length // plan.length), carry, inputs.xs))
+    if keep in ("gates", "carries"):
+        kept = kept._replace(before=room(length, carry, inputs.xs))
+    if keep == "gates":
+        kept = kept._replace(saved=room(length, shapes.saved_leaves, inputs.xs))
+
+    def chunk(state: Any, n: Any, start: Any, steps: int) -> Any:
+        carry, ys, kept = state
+        if kept.borders is not None:
+            kept = kept._replace(borders=write(kept.borders, carry, n))
+        piece = slice_time(inputs, start, steps)
+        carry, ys, before, saved = forward_chunk(
+            plan, params, start_carry, carry, piece, ys, kept.before, kept.saved, start
+        )
+        return carry, ys, kept._replace(before=before, saved=saved)
+
+    state = carry, room(length, shapes.y, inputs.xs), kept
+    carry, ys, kept = over_chunks(chunk, state, length, plan.length, plan.reverse)
+    return (carry, ys), kept
+
+
+def forward_chunk(
+    plan: Plan,
+    params: Any,
+    start_carry: Any,
+    carry: Any,
+    piece: Inputs,
+    ys: Any,
+    before: Any,
+    saved: Any,
+    start: Any,
+) -> tuple[Any, Any, Any, Any]:
+    """Runs the steps of one chunk and fills `ys`, `before` and `saved` from slot `start` on.
+
+    Any of the three may be None. Where `saved` has room for this chunk alone, what is saved takes,
+    step by step, the place of the projection that it was made from.
+    """
+    parts, steps = plan.parts, len(piece.xs)
+    zs = project(parts, params, piece)
+    kernel = parts.recurrent_kernel(params).astype(zs.dtype)
+    run = pointwise_vjp(parts).forward
+    slot = jax.ShapeDtypeStruct(zs.shape[1:], zs.dtype)
+    home = fitting(saved, slot) if saved and len(saved[0]) == steps else None
+    if home is not None:
+        saved = [*saved[:home], zs, *saved[home + 1 :]]
+
+    def fetch(state: Any, k: Any) -> Any:
+        z = read(zs if home is None else state[3][home], k)
+        return z, read((piece.valid, piece.starts), k)
+
+    def step(state: Any, inputs: Any, k: Any) -> Any:
+        carry, ys, before, saved = state
+        z, (real, begins) = inputs
+        entering = carry
+        if begins is not None:
+            entering = jax.tree.map(partial(select, begins), start_carry, carry)
+        r = recurrent_product(parts.hidden(entering), kernel, z.dtype)
+        after, y, new = run(params, entering, z, r)
+        if real is not None:
+            after = jax.tree.map(partial(select, real), after, carry)
+            y = masked(y, real)
+        t = start + k
+        ys = None if ys is None else write(ys, y, t)
+        before = None if before is None else write(before, entering, t)
+        saved = None if saved is None else write(saved, jax.tree.leaves(new), t)
+        return (after, ys, before, saved), None
+
+    return loop(step, (carry, ys, before, saved), fetch, steps, plan.reverse)[0]
+
+
+def project(parts: DenseParts, params: Any, piece: Inputs) -> jax.Array:
+    """`z [K, *B, G]` of a chunk; all steps and sequences are rows of one matrix."""
+    xs = masked(piece.xs, piece.valid)
+    return parts.project(params, xs.reshape(-1, xs.shape[-1])).reshape(*xs.shape[:-1], -1)
+
+
+def slice_time(tree: Any, start: Any, steps: int) -> Any:
+    """The slots `start .. start+steps-1` of every array of a pytree."""
+    if jax.tree.leaves(tree) and len(jax.tree.leaves(tree)[0]) == steps:
+        return tree
+    return jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, steps), tree)
+
+
+class StepShapes(NamedTuple):
+    """Shapes and dtypes of what one step makes."""
+
+    z: jax.ShapeDtypeStruct
+    r: jax.ShapeDtypeStruct
+    y: jax.ShapeDtypeStruct
+    saved_leaves: list[jax.ShapeDtypeStruct]
+    saved: Any  # the structure of the pytree with these leaves
+
+
+def step_shapes(parts: DenseParts, params: Any, carry: Any, xs: jax.Array) -> StepShapes:
+    """What one step of `xs [T, *B, D]` makes."""
+
+    def step(carry: Any, x: jax.Array) -> Any:
+        z = parts.project(params, x)
+        r = recurrent_product(parts.hidden(carry), parts.recurrent_kernel(params), z.dtype)
+        _, y, saved = pointwise_vjp(parts).forward(params, carry, z, r)
+        return z, r, y, saved
+
+    x = jax.ShapeDtypeStruct(xs.shape[1:], xs.dtype)
+    z, r, y, saved = jax.eval_shape(step, carry, x)
+    return StepShapes(z, r, y, *jax.tree.flatten(saved))

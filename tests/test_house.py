@@ -14,7 +14,7 @@ import jaxrnn
 # A room may import itself and the rooms before it. `__init__` is the face of the core;
 # `__main__` is the command line.
 ROOMS = ["cells", "recurrence", "losses", "__init__", "nn", "train", "data", "generate", "models"]
-ROOMS += ["baselines", "diagnostics", "cli", "__main__"]
+ROOMS += ["baselines", "diagnostics", "bench", "cli", "__main__"]
 # Third parties, and the first room that may import them; what is not here is free.
 FIRST = {"flax": "nn", "optax": "train"}
 CORE = {"cells", "recurrence"}

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -16,6 +13,7 @@ import tyro
 
 from jaxrnn.cli import folder
 from jaxrnn.cli.config import SampleConfig, TrainConfig, load_config, require_same
+from jaxrnn.cli.options import fail, read_options
 from jaxrnn.cli.sample import write
 from jaxrnn.cli.train import train
 
@@ -28,9 +26,9 @@ def run(arguments: list[str]) -> int:
             config = _parse_again(arguments, load_config(config.run))
         result = write(config) if isinstance(config, SampleConfig) else train(config, _program())
     except (ValueError, OSError) as error:
-        return _fail(error, 2)
+        return fail(error, 2)
     except FloatingPointError as error:
-        return _fail(error, 1)
+        return fail(error, 1)
     except KeyboardInterrupt:
         return 130
     if config.json:
@@ -44,14 +42,7 @@ def _parse(arguments: list[str], kept: TrainConfig | None = None) -> TrainConfig
     commands: Any = (
         Annotated[TrainConfig, command] | Annotated[SampleConfig, tyro.conf.subcommand("sample")]
     )
-    messages = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(messages):
-            return tyro.cli(commands, prog="jaxrnn", args=arguments, description=_DESCRIPTION)
-    except SystemExit as exit:
-        if not exit.code:
-            raise
-        raise ValueError(_one_line(messages.getvalue())) from None
+    return read_options(commands, arguments, program="jaxrnn", description=_DESCRIPTION)
 
 
 def _parse_again(arguments: list[str], kept: TrainConfig) -> TrainConfig:
@@ -63,19 +54,6 @@ def _parse_again(arguments: list[str], kept: TrainConfig) -> TrainConfig:
 
 
 _DESCRIPTION = "Recurrent networks in JAX: train a language model on a text, and let it write."
-
-
-def _one_line(box: str) -> str:
-    """Returns the message of a box that tyro draws, without its frame and its hints."""
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()[1:]
-    words = [line.strip("│╭╮╰╯ ") for line in lines]
-    until_rule = words[: next((i for i, line in enumerate(words) if line.startswith("──")), None)]
-    return " ".join(" ".join(until_rule).split()) or box
-
-
-def _fail(error: Exception, status: int) -> int:
-    print("error: " + " ".join(str(error).split()), file=sys.stderr)
-    return status
 
 
 def _program() -> str:

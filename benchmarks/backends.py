@@ -15,7 +15,7 @@ import json
 import statistics
 import sys
 import time
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -23,9 +23,11 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from jaxrnn import Chunked, elman, gru, lstm, unroll
+from jaxrnn import Chunked, unroll
+from jaxrnn.bench.sizes import CELLS, Size, parse_sizes
+from jaxrnn.cells.checks import require_size
+from jaxrnn.cli.options import fail, read_options
 
-CELLS = {"elman": elman, "lstm": lstm, "gru": gru}
 BACKENDS: dict[str, Any] = {
     "scan": "scan",
     "chunked, gates": Chunked(16, "gates"),
@@ -48,7 +50,7 @@ class Options:
     """Print the result as a JSON object on the last line."""
 
 
-def measure(options: Options, size: tuple[int, ...]) -> list[dict[str, Any]]:
+def measure(options: Options, size: Size) -> list[dict[str, Any]]:
     """Measures all backends at one size B, T, D, H."""
     batch, length, inputs, hidden = size
     cell = CELLS[options.cell](inputs, hidden)
@@ -80,23 +82,14 @@ def measure(options: Options, size: tuple[int, ...]) -> list[dict[str, Any]]:
     ]
 
 
-def fail(message: str) -> NoReturn:
-    """Ends the program because of a wrong option."""
-    print(f"error: {message}", file=sys.stderr)
-    raise SystemExit(2)
-
-
-def main() -> None:
-    """Prints the table."""
-    options = tyro.cli(Options)
+def main() -> int:
+    """Prints the table and returns the exit status."""
     try:
-        sizes = [tuple(map(int, size.split(","))) for size in options.sizes.split(";")]
-    except ValueError:
-        sizes = []
-    if not sizes or any(len(size) != 4 or min(size) < 1 for size in sizes):
-        fail(f"`sizes` must be four positive integers B,T,D,H for each point; got {options.sizes}")
-    if options.rounds < 1:
-        fail(f"`rounds` must be a positive integer; got {options.rounds}")
+        options = read_options(Options, sys.argv[1:], program="backends.py")
+        sizes = parse_sizes(options.sizes)
+        require_size("rounds", options.rounds)
+    except ValueError as error:
+        return fail(error)
     rows = [row for size in sizes for row in measure(options, size)]
     table = Table("cell", "B, T, D, H", "backend", "ms", "temporary MiB")
     for row in rows:
@@ -110,7 +103,8 @@ def main() -> None:
         print(
             json.dumps({"versions": versions, "device": jax.devices()[0].device_kind, "rows": rows})
         )
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

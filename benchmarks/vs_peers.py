@@ -60,7 +60,7 @@ def measure(options: Options) -> dict[str, Any]:
     require(options.devices <= len(jax.devices()), "devices", rule, options.devices)
     points = bench.grid(cells, sizes, options.devices)
     machine, rows, floors = bench.machine(), [], []
-    with screen.progress(len(points) * len(peers)) as announce:
+    with screen.progress(len(points) * len(peers), machine) as announce:
         bench.warm_up()
         for point in points:
             given: Any = {"rounds": options.rounds, "wrt": options.wrt}
@@ -80,7 +80,7 @@ def measure(options: Options) -> dict[str, Any]:
 def ratio_table(result: dict[str, Any], kind: Any) -> Table:
     """Ratio and time of each peer at each point; beside them ours and the matmul floor."""
     table = _table(result, f"{TITLES[kind]}: time relative to jaxrnn (* fastest on JAX)", kind)
-    floors = {_labels(row): screen.milliseconds(row[kind]) for row in result["floors"]}
+    floors = {_labels(row): f"{screen.number(row[kind])} ms" for row in result["floors"]}
     for rows in bench.points(result["rows"]):
         fastest = bench.fastest_jax_peer(rows, kind)
         entries = []
@@ -89,10 +89,10 @@ def ratio_table(result: dict[str, Any], kind: Any) -> Table:
                 entries.append(row["status"])
                 continue
             star = "*" if row is fastest else ""
-            time = screen.milliseconds(row[kind]["peer"]["milliseconds"])
-            entries.append(f"{row[kind]['ratio']:.2f}{star}\n{time}")
+            time = screen.number(row[kind]["peer"]["milliseconds"])
+            entries.append(f"{row[kind]['ratio']:.2f}{star}\n{time} ms")
         ours = [row[kind]["jaxrnn"]["milliseconds"] for row in rows if row["status"] == "measured"]
-        time = screen.milliseconds(sorted(ours)[len(ours) // 2]) if ours else "-"
+        time = f"{screen.number(sorted(ours)[len(ours) // 2])} ms" if ours else "-"
         table.add_row(*_labels(rows[0]), floors.get(_labels(rows[0]), "-"), time, *entries)
     return table
 
@@ -102,9 +102,9 @@ def memory_table(result: dict[str, Any]) -> Table:
     table = _table(result, "Value and gradient: peak temporary memory, MiB for each device", None)
     for rows in bench.points(result["rows"]):
         measured = [row["value_and_grad"] for row in rows if row["status"] == "measured"]
-        ours = screen.mebibytes(measured[0]["jaxrnn"]["temporary_mib"]) if measured else "-"
+        ours = screen.number(measured[0]["jaxrnn"]["temporary_mib"]) if measured else "-"
         entries = [
-            screen.mebibytes(row["value_and_grad"]["peer"]["temporary_mib"])
+            screen.number(row["value_and_grad"]["peer"]["temporary_mib"])
             if row["status"] == "measured"
             else row["status"]
             for row in rows

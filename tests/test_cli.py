@@ -112,7 +112,17 @@ def test_byte_level(tmp_path, capsys):
         ("sample", "Run folder that `jaxrnn train` made. (required)"),
         ("sample missing", "`run` must be a folder that `jaxrnn train` made; got missing"),
         ("nonsense", "Unrecognized options: nonsense"),
-        ("", "Expected one of {train, sample}"),
+        ("", "Expected one of {train, sample, bench}"),
+        ("bench --cell lsmt", "invalid choice 'lsmt' for argument '--cell'"),
+        ("bench --lengths 16,x", "`lengths` must be positive integers, separated by commas; got"),
+        ("bench --lengths 0", "`lengths` must be positive integers, separated by commas; got '0'"),
+        ("bench --peers pytorch", "`peers` must be among flax-nnx, flax-nnx-optimized, flax-linen"),
+        ("bench --batch 0", "`batch` must be a positive integer; got 0"),
+        ("bench --inputs 0", "`inputs` must be a positive integer; got 0"),
+        ("bench --hidden -1", "`hidden` must be a positive integer; got -1"),
+        ("bench --rounds 0", "`rounds` must be a positive integer; got 0"),
+        ("bench --seconds 0", "`seconds` must be positive; got 0.0"),
+        ("bench --out-dir one", "`out_dir` must be a folder, or a new name for one; got one"),
     ],
 )
 def test_wrong_input_is_one_line_and_status_2(arguments, message, tmp_path, monkeypatch, capsys):

@@ -8,6 +8,7 @@ from jaxrnn.bench.contender import KINDS as KINDS
 from jaxrnn.bench.contender import Contender as Contender
 from jaxrnn.bench.contender import Program as Program
 from jaxrnn.bench.floor import matmul_floor as matmul_floor
+from jaxrnn.bench.machine import busy as busy
 from jaxrnn.bench.machine import describe as describe
 from jaxrnn.bench.machine import machine as machine
 from jaxrnn.bench.pairs import Point as Point
@@ -23,4 +24,7 @@ from jaxrnn.bench.sizes import parse_sizes as parse_sizes
 from jaxrnn.bench.summary import fastest_jax_peer as fastest_jax_peer
 from jaxrnn.bench.summary import points as points
 from jaxrnn.bench.summary import summarise as summarise
+from jaxrnn.bench.sweep import Layer as Layer
+from jaxrnn.bench.sweep import announcements as announcements
+from jaxrnn.bench.sweep import sweep as sweep
 from jaxrnn.bench.timing import interleaved as interleaved

@@ -39,6 +39,16 @@ def describe(machine: dict[str, Any]) -> str:
     return f"device {machine['device']}; {where}; {', '.join(versions)}; {machine['date']}"
 
 
+def busy(machine: dict[str, Any]) -> str | None:
+    """Returns a warning if others were at work when `machine()` was called, else None."""
+    if machine["load"] is None or machine["load"] < 0.5:
+        return None
+    return (
+        f"note: in the last minute {machine['load']} processes wanted a core; figures are worth "
+        "little unless this one has the machine to itself"
+    )
+
+
 def cores() -> int:
     """How many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):

@@ -37,17 +37,12 @@ def interleaved(
     return [statistics.median(sample) for sample in samples]
 
 
-def seconds_of(call: Callable[[], Any]) -> float:
-    """Times a single call, in seconds."""
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
-
-
 def _repeats(call: Callable[[], Any], sample_seconds: float) -> int:
-    """Returns how many calls fill a sample, by the faster of two."""
-    fastest = min(seconds_of(call), seconds_of(call))
-    return max(1, math.ceil(sample_seconds / max(fastest, 1e-9)))
+    """Returns how many calls fill a sample: by one call, or by the faster of two short ones."""
+    seconds = _seconds_of(call)
+    if seconds < sample_seconds:
+        seconds = min(seconds, _seconds_of(call))
+    return max(1, math.ceil(sample_seconds / max(seconds, 1e-9)))
 
 
 def _sample(call: Callable[[], Any], repeats: int) -> float:
@@ -58,3 +53,10 @@ def _sample(call: Callable[[], Any], repeats: int) -> float:
     for _ in range(repeats):
         call()
     return (time.perf_counter() - started) / repeats
+
+
+def _seconds_of(call: Callable[[], Any]) -> float:
+    """Times a single call, in seconds."""
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""The command line: `jaxrnn train`, `jaxrnn sample`."""
+"""The command line: `jaxrnn train`, `jaxrnn sample`, `jaxrnn bench`."""
 
 from __future__ import annotations
 

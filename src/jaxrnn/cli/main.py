@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import tyro
 
 from jaxrnn.cli import folder
+from jaxrnn.cli.bench import BenchConfig, run_bench
 from jaxrnn.cli.config import SampleConfig, TrainConfig, load_config, require_same
 from jaxrnn.cli.options import fail, read_options
 from jaxrnn.cli.sample import write
@@ -24,7 +25,7 @@ def run(arguments: list[str]) -> int:
         config = _parse(arguments)
         if isinstance(config, TrainConfig) and config.run is not None and folder.is_run(config.run):
             config = _parse_again(arguments, load_config(config.run))
-        result = write(config) if isinstance(config, SampleConfig) else train(config, _program())
+        result = _perform(config)
     except (ValueError, OSError) as error:
         return fail(error, 2)
     except FloatingPointError as error:
@@ -36,11 +37,22 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _parse(arguments: list[str], kept: TrainConfig | None = None) -> TrainConfig | SampleConfig:
+def _perform(config: TrainConfig | SampleConfig | BenchConfig) -> dict[str, Any]:
+    """Runs a command and returns its result, as JSON."""
+    if isinstance(config, TrainConfig):
+        return train(config, _program())
+    return write(config) if isinstance(config, SampleConfig) else run_bench(config)
+
+
+def _parse(
+    arguments: list[str], kept: TrainConfig | None = None
+) -> TrainConfig | SampleConfig | BenchConfig:
     """Reads the options; those that are not given are as in `kept`."""
     command = tyro.conf.subcommand("train", default=kept or TrainConfig())
     commands: Any = (
-        Annotated[TrainConfig, command] | Annotated[SampleConfig, tyro.conf.subcommand("sample")]
+        Annotated[TrainConfig, command]
+        | Annotated[SampleConfig, tyro.conf.subcommand("sample")]
+        | Annotated[BenchConfig, tyro.conf.subcommand("bench")]
     )
     return read_options(commands, arguments, program="jaxrnn", description=_DESCRIPTION)
 
@@ -53,7 +65,9 @@ def _parse_again(arguments: list[str], kept: TrainConfig) -> TrainConfig:
     return config
 
 
-_DESCRIPTION = "Recurrent networks in JAX: train a language model on a text, and let it write."
+_DESCRIPTION = (
+    "Recurrent networks in JAX: train a language model on a text, let it write, measure scans."
+)
 
 
 def _program() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -15,24 +16,30 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from jaxrnn.bench import busy
+
 
 @contextlib.contextmanager
-def progress(total: int) -> Iterator[Callable[[str], None]]:
+def progress(total: int, machine: dict[str, Any]) -> Iterator[Callable[[str], None]]:
     """Shows a bar on standard error, which leaves standard output to results.
 
     Args:
       total: how many measurements there are.
+      machine: what `bench.machine()` said before; a busy one gets a warning above the bar.
 
     Yields:
       `announce(text)`, to be called before each of them with what it is.
     """
     columns = (TimeElapsedColumn(), TextColumn("+"), TimeRemainingColumn(compact=True))
+    console = Console(stderr=True)
+    if warning := busy(machine):
+        console.print(warning, markup=False, highlight=False, soft_wrap=True)
     bar = Progress(
         BarColumn(bar_width=12),
         MofNCompleteColumn(),
         *columns,
         TextColumn("{task.description}"),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
     )
     begun = 0
@@ -53,21 +60,12 @@ def table_console() -> Console:
     return console if console.is_terminal else Console(width=160)
 
 
-def milliseconds(value: float) -> str:
-    """Writes a time with three significant digits.
+def number(value: float | None) -> str:
+    """Writes a figure with three significant digits; "-" where there is none.
 
-    >>> milliseconds(0.01234), milliseconds(12.34), milliseconds(1234.0)
-    ('0.0123 ms', '12.3 ms', '1234 ms')
-    """
-    return f"{value:.0f} ms" if value >= 100 else f"{value:.3g} ms"
-
-
-def mebibytes(value: float | None) -> str:
-    """Writes an amount of memory in MiB; "-" where nobody tells.
-
-    >>> mebibytes(None), mebibytes(0.5), mebibytes(1234.5)
-    ('-', '0.500', '1234')
+    >>> number(0.012345), number(12.34), number(1234.5), number(None)
+    ('0.0123', '12.3', '1,234', '-')
     """
     if value is None:
         return "-"
-    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

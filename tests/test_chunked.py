@@ -69,6 +69,27 @@ def test_any_chunk_length(name, length, keep):
     assert_close(actual, expected)
 
 
+@pytest.mark.usefixtures("x64")
+@each_policy
+@pytest.mark.parametrize("length", [None, 5, 12, 19])
+@pytest.mark.parametrize("name", ["elman", "lstm", "gru"])
+def test_more_steps_than_a_block(name, length, keep):
+    # Straight code up to 8 steps, a loop above; one chunk, several, and a shorter last one.
+    cell = CELLS[name]
+    params, carry, xs = problem(cell, 19, B)
+    masks = {"seq_lengths": np.array([19, 0, 11], np.int32), "resets": np.zeros((19, B), bool)}
+    masks["resets"][[0, 4, 9, 18], [0, 0, 2, 0]] = True
+
+    def gradients(backend):
+        def loss(params, carry, xs):
+            run = partial(unroll, cell, params, carry, xs, backend=backend, **masks)
+            return sum(jnp.sum(jnp.sin(run(reverse=reverse)[1])) for reverse in (False, True))
+
+        return jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2)))(params, carry, xs)
+
+    assert_close(gradients(Chunked(length, keep)), gradients("scan"))
+
+
 @each_case
 def test_float32_to_rounding(name):
     cell = CELLS[name]
@@ -105,7 +126,7 @@ def test_vmap_over_seeds_batches_the_weights():
 def test_no_batch_and_no_steps():
     cell = CELLS["lstm"]
     params, carry, xs = problem(cell, 5)
-    expected = unroll(cell, params, carry, xs)
+    expected = unroll(cell, params, carry, xs, backend="scan")
     assert_close(unroll(cell, params, carry, xs, backend=Chunked(2)), expected)
     after, ys = unroll(cell, params, carry, xs[:0], backend=Chunked(2))
     assert_close(after, carry)
@@ -166,7 +187,7 @@ def test_forward_mode_is_refused_and_said():
 @pytest.mark.parametrize(
     ("backend", "message"),
     [
-        ("fast", "`backend` must be \"scan\" or a Chunked; got 'fast'"),
+        ("fast", '`backend` must be "auto", "scan" or a Chunked; got \'fast\''),
         (Chunked(0), "`backend.length` must be a positive integer; got 0"),
         (Chunked(4, "all"), "`backend.keep` must be one of"),  # type: ignore
     ],

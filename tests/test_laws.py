@@ -41,12 +41,22 @@ def x64():
         yield
 
 
-# Compiled once for each cell, direction and kind of mask; the values of masks vary inside.
-_run = jax.jit(unroll, static_argnums=0, static_argnames="reverse")
+@pytest.fixture(autouse=True, scope="module", params=["auto", "scan"])
+def backend(request):
+    """Every law holds on every backend; what "auto" takes is in `jaxrnn.explain`."""
+    Backend.name = request.param
+
+
+class Backend:
+    name = "auto"
+
+
+# Compiled once for each cell, backend, direction and kind of mask; the values of masks vary inside.
+_run = jax.jit(unroll, static_argnums=0, static_argnames=("reverse", "backend"))
 
 
 def run(cell, params, carry, xs, *, reverse: Any = False, **masks):
-    return _run(cell, params, carry, xs, reverse=reverse, **masks)
+    return _run(cell, params, carry, xs, reverse=reverse, backend=Backend.name, **masks)
 
 
 def weights(outputs):
@@ -55,11 +65,15 @@ def weights(outputs):
     return jax.tree.map(weigh, outputs)
 
 
-@partial(jax.jit, static_argnums=0, static_argnames="reverse")
-def run_with_gradients(cell, params, carry, xs, *, reverse, **masks):
-    run = partial(unroll, cell, reverse=reverse, **masks)
+@partial(jax.jit, static_argnums=0, static_argnames=("reverse", "backend"))
+def _run_with_gradients(cell, params, carry, xs, *, reverse, backend, **masks):
+    run = partial(unroll, cell, reverse=reverse, backend=backend, **masks)
     outputs, pullback = jax.vjp(run, params, carry, xs)
     return outputs, pullback(weights(outputs))
+
+
+def run_with_gradients(cell, params, carry, xs, **options):
+    return _run_with_gradients(cell, params, carry, xs, backend=Backend.name, **options)
 
 
 step = jax.jit(lambda cell, params, carry, x: cell.step(params, carry, x), static_argnums=0)

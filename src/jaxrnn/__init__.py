@@ -14,13 +14,16 @@ from jaxrnn.cells import ElmanParams as ElmanParams
 from jaxrnn.cells import GRUParams as GRUParams
 from jaxrnn.cells import LSTMParams as LSTMParams
 from jaxrnn.cells import LSTMState as LSTMState
+from jaxrnn.cells import PointwiseVJP as PointwiseVJP
 from jaxrnn.cells import dense as dense
 from jaxrnn.cells import elman as elman
 from jaxrnn.cells import gru as gru
 from jaxrnn.cells import initializers as initializers
 from jaxrnn.cells import lstm as lstm
 from jaxrnn.cells import stack as stack
+from jaxrnn.recurrence import Choice as Choice
 from jaxrnn.recurrence import Chunked as Chunked
+from jaxrnn.recurrence import explain as explain
 from jaxrnn.recurrence import length_mask as length_mask
 from jaxrnn.recurrence import unroll as unroll
 
@@ -28,14 +31,17 @@ __version__ = _version("jaxrnn")
 
 __all__ = [
     "Cell",
+    "Choice",
     "Chunked",
     "DenseParts",
     "ElmanParams",
     "GRUParams",
     "LSTMParams",
     "LSTMState",
+    "PointwiseVJP",
     "dense",
     "elman",
+    "explain",
     "gru",
     "initializers",
     "length_mask",

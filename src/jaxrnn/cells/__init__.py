@@ -3,6 +3,7 @@
 from jaxrnn.cells import initializers as initializers
 from jaxrnn.cells.cell import Cell as Cell
 from jaxrnn.cells.cell import DenseParts as DenseParts
+from jaxrnn.cells.cell import PointwiseVJP as PointwiseVJP
 from jaxrnn.cells.dense import dense as dense
 from jaxrnn.cells.elman import ElmanParams as ElmanParams
 from jaxrnn.cells.elman import elman as elman

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from flax import nnx
 
 from jaxrnn.cells import Cell
 from jaxrnn.cells.checks import require
-from jaxrnn.recurrence import Chunked, unroll
+from jaxrnn.recurrence import Backend, Remat, unroll
 
 
 class RNN(nnx.Module):
@@ -27,6 +27,7 @@ class RNN(nnx.Module):
         None unless asked for.
       time_major: whether time is the first axis.
       backend: how the cell is run over time.
+      remat: what the backward pass runs again.
 
     >>> from jaxrnn import lstm
     >>> rnn = RNN(lstm(3, 5), rngs=nnx.Rngs(0))
@@ -42,7 +43,8 @@ class RNN(nnx.Module):
         rngs: nnx.Rngs,
         learn_initial_carry: bool = False,
         time_major: bool = False,
-        backend: Literal["scan"] | Chunked = "scan",
+        backend: Backend = "auto",
+        remat: Remat = None,
     ):
         """Draws the parameters.
 
@@ -53,6 +55,7 @@ class RNN(nnx.Module):
             reset, a parameter that starts at zero.
           time_major: `xs` is `[T, *B, D]` and not `[*B, T, D]`; likewise outputs and resets.
           backend: how the cell is run, see `jaxrnn.unroll`.
+          remat: what the backward pass runs again to save memory, see `jaxrnn.unroll`.
         """
         require(isinstance(cell, Cell), "cell", "be a jaxrnn Cell", type(cell).__name__)
         self.cell = nnx.static(cell)
@@ -60,7 +63,8 @@ class RNN(nnx.Module):
         learned = jax.tree.map(nnx.Param, cell.initial_carry()) if learn_initial_carry else None
         self.initial_carry = nnx.data(learned)
         self.time_major = time_major
-        self.backend: Literal["scan"] | Chunked = nnx.static(backend)
+        self.backend: Backend = nnx.static(backend)
+        self.remat: Remat = remat
 
     def __call__(
         self,
@@ -106,6 +110,7 @@ class RNN(nnx.Module):
             reset_carry=start,
             reverse=reverse,
             backend=self.backend,
+            remat=self.remat,
         )
         return carry, jnp.moveaxis(ys, 0, time)
 

@@ -63,15 +63,23 @@ def check_arguments(
     return Arguments(carry, xs, seq_lengths, resets, _like(reset_carry, carry))
 
 
-def check_backend(backend: Any) -> None:
-    """Raises ValueError unless `backend` is "scan" or a `Chunked` with a length and a policy."""
+def check_backend(backend: Any, remat: Any) -> None:
+    """Raises ValueError unless `backend` and `remat` are choices of `unroll` that go together."""
     chunked = isinstance(backend, Chunked)
-    require(chunked or backend == "scan", "backend", 'be "scan" or a Chunked', repr(backend))
+    known = chunked or (isinstance(backend, str) and backend in ("auto", "scan"))
+    require(known, "backend", 'be "auto", "scan" or a Chunked', repr(backend))
     if chunked:
         if backend.length is not None:
             require_size("backend.length", backend.length)
         choices = ("gates", "carries", "borders")
         require(backend.keep in choices, "backend.keep", f"be one of {choices}", backend.keep)
+        rule = 'be None where `backend` is a Chunked, which has keep="borders" for that'
+        require(remat is None, "remat", rule, repr(remat))
+    known = remat is None or (isinstance(remat, str) and remat in ("sqrt", "recursive"))
+    if not known:
+        number = isinstance(remat, int) and not isinstance(remat, bool) and remat > 0
+        rule = 'be None, a positive number of steps, "sqrt" or "recursive"'
+        require(number, "remat", rule, repr(remat))
 
 
 def _check_time(xs: Any) -> int:

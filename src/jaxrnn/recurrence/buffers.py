@@ -16,6 +16,8 @@ import jax.numpy as jnp
 
 def read(buffers: Any, t: Any) -> Any:
     """Slot `t` of every array of a pytree; any slot at all if `t` is not in range."""
+    if isinstance(t, int):
+        return jax.tree.map(lambda leaf: leaf[t], buffers)
     return jax.tree.map(lambda leaf: jax.lax.dynamic_index_in_dim(leaf, t, keepdims=False), buffers)
 
 
@@ -46,12 +48,12 @@ def loop(
     length: int,
     reverse: bool,
 ) -> Any:
-    """Runs `state = step(state, inputs, k)` for k = 0 .. length-1, or backwards.
+    """Runs `state, out = step(state, inputs, k)` for k = 0 .. length-1, or backwards.
 
     The inputs of a step are `fetch(state, k)`, made at the end of the step before: they arrive as
     arrays of their own. XLA:CPU would otherwise fuse the reading of the slot into whatever consumes
     it, and does not vectorise a fusion that slices the gates out of what it reads at a position
-    known only at run time; such a fusion is five times slower.
+    known only at run time; such a fusion is many times slower.
 
     Returns:
       The last state, and what `step` gave beside it, stacked over k.
@@ -65,6 +67,19 @@ def loop(
     first = (state, fetch(state, length - 1 if reverse else 0))
     (state, _), out = jax.lax.scan(body, first, jnp.arange(length), reverse=reverse)
     return state, out
+
+
+def straight(
+    step: Callable[[Any, Any, Any], Any],
+    state: Any,
+    fetch: Callable[[Any, Any], Any],
+    length: int,
+    reverse: bool,
+) -> Any:
+    """What `loop` does as straight code, in which the compiler knows where each slot is."""
+    for k in range(length)[:: -1 if reverse else 1]:
+        state, _ = step(state, fetch(state, k), k)
+    return state, None
 
 
 def over_chunks(

@@ -16,7 +16,7 @@ import jax
 
 from jaxrnn.cells.cell import DenseParts
 from jaxrnn.recurrence.chunked_backward import backward
-from jaxrnn.recurrence.chunked_forward import Inputs, Plan, forward
+from jaxrnn.recurrence.chunked_forward import BLOCK, Inputs, Plan, forward
 
 CHUNK_BYTES = 8 * 2**20
 """Pre-activations of a chunk whose length is not given: measured, see `benchmarks/NOTES.md`."""
@@ -66,7 +66,9 @@ def chunked(
     Returns:
       As `scan`: the carry after the last step that ran, and the outputs `[T, *B, H]`.
     """
-    plan = Plan(parts, chunk_length(backend, parts, params, xs), backend.keep, reverse)
+    length = chunk_length(backend, parts, params, xs)
+    block = length if backend.keep == "gates" else min(length, BLOCK)
+    plan = Plan(parts, length, block, backend.keep, reverse)
     return _run(plan, params, start_carry, carry, Inputs(xs, valid, starts))
 
 
@@ -75,6 +77,8 @@ def chunk_length(backend: Chunked, parts: DenseParts, params: Any, xs: Any) -> i
     length = xs.shape[0]
     if backend.length is not None:
         return min(backend.length, length)
+    if backend.keep == "gates":
+        return min(BLOCK, length)
     if backend.keep == "borders":
         return math.ceil(math.sqrt(length))
     z = jax.eval_shape(parts.project, params, jax.ShapeDtypeStruct(xs.shape[1:], xs.dtype))

@@ -15,7 +15,7 @@ from jaxrnn.recurrence.chunked_forward import (
     Inputs,
     Kept,
     Plan,
-    forward_chunk,
+    forward_steps,
     project,
     slice_time,
     step_shapes,
@@ -66,8 +66,8 @@ def _recover(
         before = room(steps, border, piece.xs)
         shapes = step_shapes(parts, params, border, piece.xs).saved_leaves
         saved = room(steps, shapes, piece.xs)
-        again = forward_chunk(plan, params, start_carry, border, piece, None, before, saved, 0)
-        return again[2], again[3]
+        state = border, None, before, saved
+        return forward_steps(plan, params, start_carry, state, piece, 0)[2:]
     before = slice_time(kept.before, start, steps)
     if kept.saved is not None:
         return before, kept.saved

@@ -9,9 +9,13 @@ import jax
 
 from jaxrnn.cells.cell import DenseParts
 from jaxrnn.cells.dense import recurrent_product
-from jaxrnn.recurrence.buffers import fitting, loop, over_chunks, read, room, write
+from jaxrnn.recurrence.buffers import loop, over_chunks, read, room, straight, write
 from jaxrnn.recurrence.masks import masked, select
 from jaxrnn.recurrence.pointwise import pointwise_vjp
+
+BLOCK = 8
+"""Steps that are projected by one matmul and written out one after the other, unless a chunk length
+is given: measured, see `benchmarks/NOTES.md`."""
 
 
 class Plan(NamedTuple):
@@ -19,6 +23,7 @@ class Plan(NamedTuple):
 
     parts: DenseParts
     length: int  # K
+    block: int  # steps whose inputs are projected by one matmul
     keep: str
     reverse: bool
 
@@ -50,6 +55,8 @@ def forward(
     length = len(inputs.xs)
     shapes = step_shapes(plan.parts, params, carry, inputs.xs)
     keep = plan.keep if store else None
+    # Only at borders does anything happen between two chunks.
+    steps = plan.length if keep == "borders" else length
     kept = Kept()
     if keep == "borders":
         kept = kept._replace(borders=room(-(-length // plan.length), carry, inputs.xs))
@@ -63,53 +70,51 @@ def forward(
         if kept.borders is not None:
             kept = kept._replace(borders=write(kept.borders, carry, n))
         piece = slice_time(inputs, start, steps)
-        carry, ys, before, saved = forward_chunk(
-            plan, params, start_carry, carry, piece, ys, kept.before, kept.saved, start
-        )
+        state = carry, ys, kept.before, kept.saved
+        carry, ys, before, saved = forward_steps(plan, params, start_carry, state, piece, start)
         return carry, ys, kept._replace(before=before, saved=saved)
 
     state = carry, room(length, shapes.y, inputs.xs), kept
-    carry, ys, kept = over_chunks(chunk, state, length, plan.length, plan.reverse)
+    carry, ys, kept = over_chunks(chunk, state, length, steps, plan.reverse)
     return (carry, ys), kept
 
 
-def forward_chunk(
-    plan: Plan,
-    params: Any,
-    start_carry: Any,
-    carry: Any,
-    piece: Inputs,
-    ys: Any,
-    before: Any,
-    saved: Any,
-    start: Any,
-) -> tuple[Any, Any, Any, Any]:
-    """Runs the steps of one chunk and fills `ys`, `before` and `saved` from slot `start` on.
+def forward_steps(
+    plan: Plan, params: Any, start_carry: Any, state: Any, inputs: Inputs, start: Any
+) -> Any:
+    """Runs the steps of `inputs`, block by block.
 
-    Any of the three may be None. Where `saved` has room for this chunk alone, what is saved takes,
-    step by step, the place of the projection that it was made from.
+    `state` is `(carry, ys, before, saved)`: the arrays over time are filled from slot `start` on,
+    and any of them may be None.
     """
-    parts, steps = plan.parts, len(piece.xs)
+
+    def block(state: Any, n: Any, first: Any, steps: int) -> Any:
+        piece = slice_time(inputs, first, steps)
+        return _forward_block(plan, params, start_carry, state, piece, start + first)
+
+    return over_chunks(block, state, len(inputs.xs), plan.block, plan.reverse)
+
+
+def _forward_block(
+    plan: Plan, params: Any, start_carry: Any, state: Any, piece: Inputs, start: Any
+) -> Any:
+    """Runs steps whose inputs are projected by one matmul."""
+    parts = plan.parts
     zs = project(parts, params, piece)
     kernel = parts.recurrent_kernel(params).astype(zs.dtype)
-    run = pointwise_vjp(parts).forward
-    slot = jax.ShapeDtypeStruct(zs.shape[1:], zs.dtype)
-    home = fitting(saved, slot) if saved and len(saved[0]) == steps else None
-    if home is not None:
-        saved = [*saved[:home], zs, *saved[home + 1 :]]
+    point = pointwise_vjp(parts).forward
 
     def fetch(state: Any, k: Any) -> Any:
-        z = read(zs if home is None else state[3][home], k)
-        return z, read((piece.valid, piece.starts), k)
+        return read((zs, piece.valid, piece.starts), k)
 
     def step(state: Any, inputs: Any, k: Any) -> Any:
         carry, ys, before, saved = state
-        z, (real, begins) = inputs
+        z, real, begins = inputs
         entering = carry
         if begins is not None:
             entering = jax.tree.map(partial(select, begins), start_carry, carry)
         r = recurrent_product(parts.hidden(entering), kernel, z.dtype)
-        after, y, new = run(params, entering, z, r)
+        after, y, new = point(params, entering, z, r)
         if real is not None:
             after = jax.tree.map(partial(select, real), after, carry)
             y = masked(y, real)
@@ -119,7 +124,8 @@ def forward_chunk(
         saved = None if saved is None else write(saved, jax.tree.leaves(new), t)
         return (after, ys, before, saved), None
 
-    return loop(step, (carry, ys, before, saved), fetch, steps, plan.reverse)[0]
+    run = straight if len(zs) <= BLOCK else loop
+    return run(step, state, fetch, len(zs), plan.reverse)[0]
 
 
 def project(parts: DenseParts, params: Any, piece: Inputs) -> jax.Array:

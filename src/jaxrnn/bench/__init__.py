@@ -6,6 +6,7 @@ figure is taken.
 
 from jaxrnn.bench.contender import KINDS as KINDS
 from jaxrnn.bench.contender import Contender as Contender
+from jaxrnn.bench.contender import Kind as Kind
 from jaxrnn.bench.contender import Program as Program
 from jaxrnn.bench.floor import matmul_floor as matmul_floor
 from jaxrnn.bench.machine import busy as busy

@@ -80,37 +80,33 @@ def run_bench(config: BenchConfig) -> dict[str, Any]:
 def _report(config: BenchConfig, result: dict[str, Any]) -> None:
     """Prints the table and writes the files."""
     console = screen.table_console()
-    console.print(sweep_table(result["rows"], _title(config)))
+    for kind in bench.KINDS:
+        console.print(sweep_table(result["rows"], kind, f"{_title(config)}: {screen.KINDS[kind]}"))
     console.print(bench.describe(result["machine"]), markup=False, highlight=False, soft_wrap=True)
     text = json.dumps(result, indent=1) + "\n"
     _write(config.out_dir / "bench.json", lambda path: path.write_text(text, "utf-8"))
-    title = f"{_title(config)}, value and gradient"
+    title = f"{_title(config)}: {screen.KINDS['value_and_grad']}"
     _write(config.out_dir / "bench.png", lambda path: plot_sweep(result["rows"], path, title=title))
     print(f"written: {config.out_dir / 'bench.json'}, {config.out_dir / 'bench.png'}")
 
 
-def sweep_table(rows: list[dict[str, Any]], title: str) -> Table:
-    """The rows of `bench.sweep`, one line for each length and contender."""
+def sweep_table(rows: list[dict[str, Any]], kind: bench.Kind, title: str) -> Table:
+    """One kind of the rows of `bench.sweep`, a line for each length and contender."""
     table = Table(title=title)
     table.add_column("T", justify="right")
-    table.add_column("contender")
-    for kind in ("forward", "value and gradient"):
-        for figure in ("ms per call", "µs per step", "compile s", "temp. MiB"):
-            table.add_column(f"{kind}: {figure}", justify="right")
-    lines: dict[tuple[int, str], list[str]] = {}
-    for row in rows:
-        line = lines.setdefault((row["length"], row["contender"]), [])
-        if row["status"] == "measured":
-            figures = ("milliseconds", "microseconds_per_step", "compile_seconds", "temporary_mib")
-            line += [screen.number(row[figure]) for figure in figures]
-        elif not line:
-            line.append(row["status"])
+    table.add_column("contender", no_wrap=True)
+    for label in ("ms\nper call", "µs\nper step", "compile\ns", "temporary\nMiB"):
+        table.add_column(label, justify="right")
+    figures = ("milliseconds", "microseconds_per_step", "compile_seconds", "temporary_mib")
     before = None
-    for (length, contender), line in lines.items():
-        if before not in (None, length):
+    for row in (row for row in rows if row["kind"] == kind):
+        length = "" if row["length"] == before else f"{row['length']:,}"
+        if length and before is not None:
             table.add_section()
-        table.add_row("" if before == length else f"{length:,}", contender, *line)
-        before = length
+        before = row["length"]
+        measured = row["status"] == "measured"
+        values = [screen.number(row[name]) for name in figures] if measured else [row["status"]]
+        table.add_row(length, row["contender"], *values)
     return table
 
 

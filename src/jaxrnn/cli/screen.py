@@ -18,6 +18,8 @@ from rich.progress import (
 
 from jaxrnn.bench import busy
 
+KINDS: dict[str, str] = {"forward": "forward", "value_and_grad": "value and gradient"}
+
 
 @contextlib.contextmanager
 def progress(total: int, machine: dict[str, Any]) -> Iterator[Callable[[str], None]]:

@@ -30,9 +30,9 @@ from jaxrnn.cli.options import fail, read_options
 
 BACKENDS: dict[str, Any] = {
     "scan": "scan",
-    "chunked, gates": Chunked(16, "gates"),
-    "chunked, carries": Chunked(16, "carries"),
-    "chunked, borders": Chunked(16, "borders"),
+    "chunked, gates": Chunked(keep="gates"),
+    "chunked, carries": Chunked(keep="carries"),
+    "chunked, borders": Chunked(keep="borders"),
 }
 
 

@@ -13,7 +13,7 @@ from jaxrnn.recurrence.buffers import loop, over_chunks, read, room, straight, w
 from jaxrnn.recurrence.masks import masked, select
 from jaxrnn.recurrence.pointwise import pointwise_vjp
 
-BLOCK = 8
+BLOCK = 4
 """Steps that are projected by one matmul and written out one after the other, unless a chunk length
 is given: measured, see `benchmarks/NOTES.md`."""
 

@@ -71,10 +71,10 @@ def test_any_chunk_length(name, length, keep):
 
 @pytest.mark.usefixtures("x64")
 @each_policy
-@pytest.mark.parametrize("length", [None, 3, 12, 19])
+@pytest.mark.parametrize("length", [3, 19])
 @pytest.mark.parametrize("name", ["elman", "lstm", "gru"])
 def test_more_steps_than_a_block(name, length, keep):
-    # Straight code up to 4 steps, a loop above; one chunk, several, and a shorter last one.
+    # Straight code up to 4 steps, a loop above; one chunk, or several and a shorter last one.
     cell = CELLS[name]
     params, carry, xs = problem(cell, 19, B)
     masks = {"seq_lengths": np.array([19, 0, 11], np.int32), "resets": np.zeros((19, B), bool)}

@@ -1,5 +1,6 @@
 """A wrong argument is a ValueError of one line: its name, the rule, the value; nothing compiled."""
 
+import sys
 from functools import partial
 from typing import Any
 
@@ -212,6 +213,8 @@ def no_scan(monkeypatch):
         raise AssertionError("the scan was reached")
 
     monkeypatch.setattr(jax.lax, "scan", scan)
+    # By its module, because `jaxrnn.recurrence.unroll` is the function.
+    monkeypatch.setattr(sys.modules["jaxrnn.recurrence.unroll"], "chunked_compiled", scan)
 
 
 @pytest.mark.parametrize(("call", "words"), WRONG.values(), ids=WRONG)
@@ -230,11 +233,13 @@ def test_the_whole_message():
     assert str(error.value) == "`hidden_size` must be a positive integer; got -3"
 
 
-def test_right_arguments_reach_the_scan(no_scan):
+@pytest.mark.parametrize("backend", ["auto", "scan"])
+def test_right_arguments_reach_the_scan(no_scan, backend):
     # The fixture above is worth nothing if the scan is found under another name. A new cell,
     # because one that has run before is compiled.
     with pytest.raises(AssertionError, match="the scan was reached"):
-        unroll(lstm(3, 4), PARAMS, CARRY, XS, seq_lengths=jnp.array([5, 0]), resets=RESETS)
+        masks = {"seq_lengths": jnp.array([5, 0]), "resets": RESETS}
+        unroll(lstm(3, 4), PARAMS, CARRY, XS, backend=backend, **masks)
 
 
 def test_lengths_that_are_traced_cannot_be_checked_and_are_not():

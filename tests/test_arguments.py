@@ -238,7 +238,7 @@ def test_right_arguments_reach_the_scan(no_scan, backend):
     # The fixture above is worth nothing if the scan is found under another name. A new cell,
     # because one that has run before is compiled.
     with pytest.raises(AssertionError, match="the scan was reached"):
-        masks = {"seq_lengths": jnp.array([5, 0]), "resets": RESETS}
+        masks: Any = {"seq_lengths": jnp.array([5, 0]), "resets": RESETS}
         unroll(lstm(3, 4), PARAMS, CARRY, XS, backend=backend, **masks)
 
 

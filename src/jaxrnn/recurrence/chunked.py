@@ -19,16 +19,18 @@ from jaxrnn.recurrence.chunked_backward import backward
 from jaxrnn.recurrence.chunked_forward import BLOCK, Inputs, Plan, forward
 
 CHUNK_BYTES = 8 * 2**20
-"""Pre-activations of a chunk whose length is not given: measured, see `benchmarks/NOTES.md`."""
+"""Pre-activations of a chunk that is recovered from carries, if no length is given: a choice of
+memory, not measured against others."""
 
 
 class Chunked(NamedTuple):
     """The chunked engine as a backend of `unroll`, with its two knobs.
 
     Attributes:
-      length: K, steps in a chunk; what is left of T is a shorter chunk of its own. None: with
-        "gates" and "carries", as many as have 8 MiB of pre-activations; with "borders" the square
-        root of T, which needs the least memory.
+      length: K, steps in a chunk; what is left of T is a shorter chunk of its own. With "gates" it
+        is the steps that one matmul projects, 4 if None. With "carries" and "borders" it is the
+        steps that the backward pass recovers at once: if None, as many as have 8 MiB of
+        pre-activations, or the square root of T, which needs the least memory.
       keep: what is stored for the backward pass. "gates": activations and carries of every step,
         the fastest; "carries": those alone, and one matmul for each chunk recovers the rest;
         "borders": the carry at the border of each chunk, from which the chunk is run again, so that

@@ -85,14 +85,13 @@ def gru(
     def forward(
         params: GRUParams, carry: jax.Array, z: jax.Array, r: jax.Array
     ) -> tuple[jax.Array, jax.Array, tuple[jax.Array, jax.Array]]:
-        z_rz, z_n = jnp.split(z, [2 * hidden_size], axis=-1)
-        r_rz, r_n = jnp.split(r, [2 * hidden_size], axis=-1)
-        gates = gate_activations(z_rz + r_rz, "ss")
-        reset, update = jnp.split(gates, 2, axis=-1)
+        (z_r, z_u, z_n), (r_r, r_u, r_n) = (jnp.split(each, 3, axis=-1) for each in (z, r))
+        reset = gate_activations(z_r + r_r, "s")
+        update = gate_activations(z_u + r_u, "s")
         inner = r_n + params.b_hn
         candidate = jnp.tanh(z_n + reset * inner)
         h = (1 - update) * candidate + update * carry
-        return h, h, (jnp.concatenate([gates, candidate], axis=-1), inner)
+        return h, h, (jnp.concatenate([reset, update, candidate], axis=-1), inner)
 
     def backward(
         params: GRUParams,

@@ -21,6 +21,19 @@ def read(buffers: Any, t: Any) -> Any:
     return jax.tree.map(lambda leaf: jax.lax.dynamic_index_in_dim(leaf, t, keepdims=False), buffers)
 
 
+def read_gates(zs: jax.Array, t: Any, gates: int) -> jax.Array:
+    """Slot `t` of `zs [K, *B, G]`, read gate by gate.
+
+    The slices that a cell takes of the result are those that were put together here, and XLA
+    cancels the two: each gate is then read where it is used. A slice of a slot is not vectorised.
+    """
+    size = zs.shape[-1] // gates
+    where = lambda gate: (t, *(0,) * (zs.ndim - 2), gate * size)
+    shape = (1, *zs.shape[1:-1], size)
+    pieces = [jax.lax.dynamic_slice(zs, where(gate), shape)[0] for gate in range(gates)]
+    return jnp.concatenate(pieces, axis=-1)
+
+
 def write(buffers: Any, values: Any, t: Any) -> Any:
     """The arrays of a pytree with slot `t` replaced."""
     put = lambda leaf, value: jax.lax.dynamic_update_index_in_dim(leaf, value, t, 0)
@@ -47,39 +60,34 @@ def loop(
     fetch: Callable[[Any, Any], Any],
     length: int,
     reverse: bool,
+    ahead: bool,
 ) -> Any:
     """Runs `state, out = step(state, inputs, k)` for k = 0 .. length-1, or backwards.
 
-    The inputs of a step are `fetch(state, k)`, made at the end of the step before: they arrive as
-    arrays of their own. XLA:CPU would otherwise fuse the reading of the slot into whatever consumes
-    it, and does not vectorise a fusion that slices the gates out of what it reads at a position
-    known only at run time; such a fusion is many times slower.
+    The inputs of a step are `fetch(state, k)`. With `ahead` they are made at the end of the step
+    before and arrive as arrays of their own: XLA:CPU would otherwise fuse the reading of the slot
+    into whatever consumes it, and does not vectorise a fusion that slices the gates out of what it
+    reads at a position known only at run time; such a fusion is many times slower. Where nothing
+    is sliced, or where what is read is also written, that copy is better saved.
 
     Returns:
       The last state, and what `step` gave beside it, stacked over k.
     """
 
     def body(state: Any, k: jax.Array) -> tuple[Any, Any]:
+        return step(state, fetch(state, k), k)
+
+    def body_ahead(state: Any, k: jax.Array) -> tuple[Any, Any]:
         state, inputs = state
         state, out = step(state, inputs, k)
         return (state, fetch(state, k - 1 if reverse else k + 1)), out
 
+    steps = jnp.arange(length)
+    if not ahead:
+        return jax.lax.scan(body, state, steps, reverse=reverse)
     first = (state, fetch(state, length - 1 if reverse else 0))
-    (state, _), out = jax.lax.scan(body, first, jnp.arange(length), reverse=reverse)
+    (state, _), out = jax.lax.scan(body_ahead, first, steps, reverse=reverse)
     return state, out
-
-
-def straight(
-    step: Callable[[Any, Any, Any], Any],
-    state: Any,
-    fetch: Callable[[Any, Any], Any],
-    length: int,
-    reverse: bool,
-) -> Any:
-    """What `loop` does as straight code, in which the compiler knows where each slot is."""
-    for k in range(length)[:: -1 if reverse else 1]:
-        state, _ = step(state, fetch(state, k), k)
-    return state, None
 
 
 def over_chunks(

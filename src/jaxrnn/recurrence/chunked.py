@@ -16,7 +16,13 @@ import jax
 
 from jaxrnn.cells.cell import DenseParts
 from jaxrnn.recurrence.chunked_backward import backward
-from jaxrnn.recurrence.chunked_forward import BLOCK, Inputs, Plan, forward
+from jaxrnn.recurrence.chunked_forward import Inputs, Plan, forward
+
+import os
+
+BLOCK_BYTES = int(float(os.environ.get("BB", "1")) * 2**20)
+"""Pre-activations that one matmul makes, if no length is given: they stay in the L2 cache of a core,
+and are enough for two cores to share the product; measured, see `benchmarks/NOTES.md`."""
 
 CHUNK_BYTES = 8 * 2**20
 """Pre-activations of a chunk that is recovered from carries, if no length is given: a choice of
@@ -69,7 +75,9 @@ def chunked(
       As `scan`: the carry after the last step that ran, and the outputs `[T, *B, H]`.
     """
     length = chunk_length(backend, parts, params, xs)
-    block = length if backend.keep == "gates" else min(length, BLOCK)
+    block = length
+    if backend.keep != "gates":
+        block = min(length, _steps_of(BLOCK_BYTES, parts, params, xs))
     plan = Plan(parts, length, block, backend.keep, reverse)
     return _run(plan, params, start_carry, carry, Inputs(xs, valid, starts))
 
@@ -79,13 +87,17 @@ def chunk_length(backend: Chunked, parts: DenseParts, params: Any, xs: Any) -> i
     length = xs.shape[0]
     if backend.length is not None:
         return min(backend.length, length)
-    if backend.keep == "gates":
-        return min(BLOCK, length)
     if backend.keep == "borders":
         return math.ceil(math.sqrt(length))
+    room = BLOCK_BYTES if backend.keep == "gates" else CHUNK_BYTES
+    return _steps_of(room, parts, params, xs)
+
+
+def _steps_of(room: int, parts: DenseParts, params: Any, xs: Any) -> int:
+    """How many steps have about `room` bytes of pre-activations, so that all chunks are alike."""
     z = jax.eval_shape(parts.project, params, jax.ShapeDtypeStruct(xs.shape[1:], xs.dtype))
-    most = max(1, CHUNK_BYTES // max(1, z.size * z.dtype.itemsize))
-    return math.ceil(length / math.ceil(length / most))  # chunks of about the same length
+    most = max(1, room // max(1, z.size * z.dtype.itemsize))
+    return math.ceil(len(xs) / math.ceil(len(xs) / most))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))

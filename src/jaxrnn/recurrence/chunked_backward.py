@@ -15,13 +15,16 @@ from jaxrnn.recurrence.chunked_forward import (
     Inputs,
     Kept,
     Plan,
+    Same,
     forward_steps,
     project,
     slice_time,
     step_shapes,
+    the_same,
 )
 from jaxrnn.recurrence.masks import masked, select
 from jaxrnn.recurrence.pointwise import parameters_of_pointwise, pointwise_vjp
+from jaxrnn.recurrence.product import Product, product_with
 
 
 def backward(plan: Plan, residuals: Any, cotangents: Any) -> tuple[Any, Any, Any, Inputs]:
@@ -32,14 +35,17 @@ def backward(plan: Plan, residuals: Any, cotangents: Any) -> tuple[Any, Any, Any
     # With the gates kept nothing is run again, so there is no reason to cut time into chunks.
     steps = length if plan.keep == "gates" else plan.length
     kernel, kernel_vjp = jax.vjp(plan.parts.recurrent_kernel, params)
+    shapes = step_shapes(plan.parts, params, d_carry, inputs.xs)
+    same = the_same(plan.parts, params, start_carry, shapes.z.dtype)
+    transposed = product_with(kernel.T, shapes.z.dtype)
     sums = jax.tree.map(partial(_wide_zeros, inputs.xs), (params, kernel, start_carry))
 
     def chunk(state: Any, n: Any, start: Any, steps: int) -> Any:
         d_carry, sums, d_xs = state
         piece, d_y = slice_time((inputs, d_ys), start, steps)
-        before, saved = _recover(plan, params, start_carry, piece, kept, n, start)
+        before, saved = _recover(plan, same, piece, kept, n, start)
         d_carry, gradients, d_x = _backward_chunk(
-            plan, params, start_carry, d_carry, piece, masked(d_y, piece.valid), before, saved
+            plan, same, transposed, d_carry, piece, masked(d_y, piece.valid), before, saved
         )
         sums = jax.tree.map(jnp.add, sums, gradients)
         if steps == length:
@@ -57,17 +63,17 @@ def backward(plan: Plan, residuals: Any, cotangents: Any) -> tuple[Any, Any, Any
 
 
 def _recover(
-    plan: Plan, params: Any, start_carry: Any, piece: Inputs, kept: Kept, n: Any, start: Any
+    plan: Plan, same: Same, piece: Inputs, kept: Kept, n: Any, start: Any
 ) -> tuple[Any, Any]:
     """The carry that entered each step of a chunk, and what its pointwise part saved."""
-    parts, steps = plan.parts, len(piece.xs)
+    parts, params, steps = plan.parts, same.params, len(piece.xs)
     if kept.borders is not None:
         border = read(kept.borders, n)
         before = room(steps, border, piece.xs)
         shapes = step_shapes(parts, params, border, piece.xs).saved_leaves
         saved = room(steps, shapes, piece.xs)
         state = border, None, before, saved
-        return forward_steps(plan, params, start_carry, state, piece, 0)[2:]
+        return forward_steps(plan, same, state, piece, 0)[2:]
     before = slice_time(kept.before, start, steps)
     if kept.saved is not None:
         return before, kept.saved
@@ -78,8 +84,8 @@ def _recover(
 
 def _backward_chunk(
     plan: Plan,
-    params: Any,
-    start_carry: Any,
+    same: Same,
+    transposed: Product,
     d_carry: Any,
     piece: Inputs,
     d_ys: jax.Array,
@@ -93,10 +99,9 @@ def _backward_chunk(
       the recurrent kernel), of the recurrent kernel and of the carry at a start; those of the
       inputs.
     """
-    parts = plan.parts
+    parts, params = plan.parts, same.params
     derivative = pointwise_vjp(parts)
     shapes = step_shapes(parts, params, read(before, 0), piece.xs)
-    transposed = parts.recurrent_kernel(params).T.astype(shapes.z.dtype)
     # The gradients of the gates take the place of what was saved, where that has room for them.
     slots = list(saved)
     at_r = _place(slots, shapes.r, (), piece.xs)
@@ -115,7 +120,7 @@ def _backward_chunk(
         kept = jax.tree.unflatten(shapes.saved, kept)
         d_before, d_z, d_r = derivative.backward(params, kept, entering, d_after, d_y)
         h, hidden_vjp = jax.vjp(parts.hidden, entering)
-        d_h = recurrent_product(d_r, transposed, shapes.z.dtype).astype(h.dtype)
+        d_h = transposed(d_r).astype(h.dtype)
         d_before = jax.tree.map(jnp.add, d_before, hidden_vjp(d_h)[0])
         if begins is not None:
             d_start = jax.tree.map(lambda sum, d: sum + masked(d, begins), d_start, d_before)
@@ -127,9 +132,11 @@ def _backward_chunk(
             slots[at] = write(slots[at], d.astype(slots[at].dtype), k)
         return (d_before, d_start, slots), d_after
 
-    d_start = jax.tree.map(jnp.zeros_like, start_carry)
+    d_start = jax.tree.map(jnp.zeros_like, same.start_carry)
     state = d_carry, d_start, slots
-    (d_carry, d_start, slots), d_afters = loop(step, state, fetch, len(d_ys), not plan.reverse)
+    (d_carry, d_start, slots), d_afters = loop(
+        step, state, fetch, len(d_ys), not plan.reverse, ahead=True
+    )
     d_zs, d_rs = slots[at_z], slots[at_r]
     d_params, d_x = _project_vjp(parts, params, piece, d_zs.astype(shapes.z.dtype))
     if parts.pointwise_vjp is None:

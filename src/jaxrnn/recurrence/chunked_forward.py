@@ -9,13 +9,10 @@ import jax
 
 from jaxrnn.cells.cell import DenseParts
 from jaxrnn.cells.dense import recurrent_product
-from jaxrnn.recurrence.buffers import loop, over_chunks, read, room, straight, write
+from jaxrnn.recurrence.buffers import loop, over_chunks, read, read_gates, room, write
 from jaxrnn.recurrence.masks import masked, select
 from jaxrnn.recurrence.pointwise import pointwise_vjp
-
-BLOCK = 4
-"""Steps that are projected by one matmul and written out one after the other, unless a chunk length
-is given: measured, see `benchmarks/NOTES.md`."""
+from jaxrnn.recurrence.product import Product, product_with
 
 
 class Plan(NamedTuple):
@@ -36,6 +33,14 @@ class Inputs(NamedTuple):
     starts: jax.Array | None  # [T, *B]
 
 
+class Same(NamedTuple):
+    """What every step uses, made before the loop."""
+
+    params: Any
+    product: Product  # h -> h @ w_h
+    start_carry: Any
+
+
 class Kept(NamedTuple):
     """What the forward pass leaves for the backward pass; None where the plan does not keep it."""
 
@@ -54,6 +59,7 @@ def forward(
     """
     length = len(inputs.xs)
     shapes = step_shapes(plan.parts, params, carry, inputs.xs)
+    same = the_same(plan.parts, params, start_carry, shapes.z.dtype)
     keep = plan.keep if store else None
     # Only at borders does anything happen between two chunks.
     steps = plan.length if keep == "borders" else length
@@ -71,7 +77,7 @@ def forward(
             kept = kept._replace(borders=write(kept.borders, carry, n))
         piece = slice_time(inputs, start, steps)
         state = carry, ys, kept.before, kept.saved
-        carry, ys, before, saved = forward_steps(plan, params, start_carry, state, piece, start)
+        carry, ys, before, saved = forward_steps(plan, same, state, piece, start)
         return carry, ys, kept._replace(before=before, saved=saved)
 
     state = carry, room(length, shapes.y, inputs.xs), kept
@@ -79,9 +85,12 @@ def forward(
     return (carry, ys), kept
 
 
-def forward_steps(
-    plan: Plan, params: Any, start_carry: Any, state: Any, inputs: Inputs, start: Any
-) -> Any:
+def the_same(parts: DenseParts, params: Any, start_carry: Any, compute: Any) -> Same:
+    """What every step uses; the products are made in the dtype `compute`."""
+    return Same(params, product_with(parts.recurrent_kernel(params), compute), start_carry)
+
+
+def forward_steps(plan: Plan, same: Same, state: Any, inputs: Inputs, start: Any) -> Any:
     """Runs the steps of `inputs`, block by block.
 
     `state` is `(carry, ys, before, saved)`: the arrays over time are filled from slot `start` on,
@@ -90,31 +99,31 @@ def forward_steps(
 
     def block(state: Any, n: Any, first: Any, steps: int) -> Any:
         piece = slice_time(inputs, first, steps)
-        return _forward_block(plan, params, start_carry, state, piece, start + first)
+        return _forward_block(plan, same, state, piece, start + first)
 
     return over_chunks(block, state, len(inputs.xs), plan.block, plan.reverse)
 
 
-def _forward_block(
-    plan: Plan, params: Any, start_carry: Any, state: Any, piece: Inputs, start: Any
-) -> Any:
+def _forward_block(plan: Plan, same: Same, state: Any, piece: Inputs, start: Any) -> Any:
     """Runs steps whose inputs are projected by one matmul."""
     parts = plan.parts
-    zs = project(parts, params, piece)
-    kernel = parts.recurrent_kernel(params).astype(zs.dtype)
+    zs = project(parts, same.params, piece)
     point = pointwise_vjp(parts).forward
+    gates = same.product.gates
+    ahead = parts.pointwise_vjp is None and gates > 1
 
     def fetch(state: Any, k: Any) -> Any:
-        return read((zs, piece.valid, piece.starts), k)
+        z = read(zs, k) if ahead or parts.additive else read_gates(zs, k, gates)
+        return z, *read((piece.valid, piece.starts), k)
 
     def step(state: Any, inputs: Any, k: Any) -> Any:
         carry, ys, before, saved = state
         z, real, begins = inputs
         entering = carry
         if begins is not None:
-            entering = jax.tree.map(partial(select, begins), start_carry, carry)
-        r = recurrent_product(parts.hidden(entering), kernel, z.dtype)
-        after, y, new = point(params, entering, z, r)
+            entering = jax.tree.map(partial(select, begins), same.start_carry, carry)
+        r = same.product(parts.hidden(entering))
+        after, y, new = point(same.params, entering, z, r)
         if real is not None:
             after = jax.tree.map(partial(select, real), after, carry)
             y = masked(y, real)
@@ -124,8 +133,7 @@ def _forward_block(
         saved = None if saved is None else write(saved, jax.tree.leaves(new), t)
         return (after, ys, before, saved), None
 
-    run = straight if len(zs) <= BLOCK else loop
-    return run(step, state, fetch, len(zs), plan.reverse)[0]
+    return loop(step, state, fetch, len(zs), plan.reverse, ahead)[0]
 
 
 def project(parts: DenseParts, params: Any, piece: Inputs) -> jax.Array:

@@ -1,0 +1,50 @@
+"""The product with a kernel that stays the same over all steps."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxrnn.cells.dense import recurrent_product
+
+LARGE = 2**20
+"""Bytes from which on a kernel is put on the left: the L2 cache of a core; measured, see
+`benchmarks/NOTES.md`."""
+
+
+class Product(NamedTuple):
+    """A kernel, made ready outside the loop: `h [*B, H] -> h @ kernel [*B, G]`.
+
+    XLA:CPU rearranges the right-hand operand of every product before it multiplies, which for a
+    kernel that does not fit the cache takes longer than the product with a small batch. So a large
+    kernel is transposed once, outside the loop, and stands on the left of `kernel.T @ h.T`.
+    """
+
+    kernel: jax.Array  # [H, G], or [G, H] where `on_the_left`
+    on_the_left: bool
+
+    @property
+    def gates(self) -> int:
+        """G / H, how many gates a row holds; 1 if H does not divide G."""
+        small, large = sorted(self.kernel.shape)
+        return large // small if large % small == 0 else 1
+
+    def __call__(self, h: jax.Array) -> jax.Array:
+        if not self.on_the_left:
+            return recurrent_product(h, self.kernel, self.kernel.dtype)
+        rows = h.reshape(-1, h.shape[-1]).astype(self.kernel.dtype)
+        wider = jnp.promote_types(self.kernel.dtype, h.dtype)
+        columns = jax.lax.dot_general(
+            self.kernel, rows, (((1,), (1,)), ((), ())), preferred_element_type=wider
+        )
+        # Without the barrier XLA swaps the operands back.
+        return jax.lax.optimization_barrier(columns).T.reshape(*h.shape[:-1], -1)
+
+
+def product_with(kernel: jax.Array, compute: Any) -> Product:
+    """The product with `kernel [H, G]`, multiplied in the dtype `compute`."""
+    kernel = kernel.astype(compute)
+    left = kernel.size * kernel.dtype.itemsize >= LARGE and jax.default_backend() == "cpu"
+    return Product(kernel.T if left else kernel, left)

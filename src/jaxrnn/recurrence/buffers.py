@@ -21,7 +21,7 @@ def read(buffers: Any, t: Any) -> Any:
     return jax.tree.map(lambda leaf: jax.lax.dynamic_index_in_dim(leaf, t, keepdims=False), buffers)
 
 
-def read_gates(zs: jax.Array, t: Any, gates: int) -> jax.Array:
+def read_gates(gates: int, zs: jax.Array, t: Any) -> jax.Array:
     """Slot `t` of `zs [K, *B, G]`, read gate by gate.
 
     The slices that a cell takes of the result are those that were put together here, and XLA

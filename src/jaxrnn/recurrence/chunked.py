@@ -18,11 +18,9 @@ from jaxrnn.cells.cell import DenseParts
 from jaxrnn.recurrence.chunked_backward import backward
 from jaxrnn.recurrence.chunked_forward import Inputs, Plan, forward
 
-import os
-
-BLOCK_BYTES = int(float(os.environ.get("BB", "1")) * 2**20)
-"""Pre-activations that one matmul makes, if no length is given: they stay in the L2 cache of a core,
-and are enough for two cores to share the product; measured, see `benchmarks/NOTES.md`."""
+BLOCK_BYTES = 2 * 2**20
+"""Pre-activations that one matmul makes, if no length is given: enough for two cores to share the
+product, and about what their L2 caches hold; measured, see `benchmarks/NOTES.md`."""
 
 CHUNK_BYTES = 8 * 2**20
 """Pre-activations of a chunk that is recovered from carries, if no length is given: a choice of
@@ -34,9 +32,10 @@ class Chunked(NamedTuple):
 
     Attributes:
       length: K, steps in a chunk; what is left of T is a shorter chunk of its own. With "gates" it
-        is the steps that one matmul projects, 4 if None. With "carries" and "borders" it is the
-        steps that the backward pass recovers at once: if None, as many as have 8 MiB of
-        pre-activations, or the square root of T, which needs the least memory.
+        is the steps that one matmul projects: if None, as many as have 2 MiB of pre-activations.
+        With "carries" and "borders" it is the steps that the backward pass recovers at once: if
+        None, as many as have 8 MiB of pre-activations, or the square root of T, which needs the
+        least memory.
       keep: what is stored for the backward pass. "gates": activations and carries of every step,
         the fastest; "carries": those alone, and one matmul for each chunk recovers the rest;
         "borders": the carry at the border of each chunk, from which the chunk is run again, so that
@@ -78,7 +77,9 @@ def chunked(
     block = length
     if backend.keep != "gates":
         block = min(length, _steps_of(BLOCK_BYTES, parts, params, xs))
-    plan = Plan(parts, length, block, backend.keep, reverse)
+    h, g = jax.eval_shape(parts.recurrent_kernel, params).shape
+    gates = g // h if g % h == 0 else 0
+    plan = Plan(parts, length, block, gates, backend.keep, reverse)
     return _run(plan, params, start_carry, carry, Inputs(xs, valid, starts))
 
 

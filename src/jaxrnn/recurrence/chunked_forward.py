@@ -21,6 +21,7 @@ class Plan(NamedTuple):
     parts: DenseParts
     length: int  # K
     block: int  # steps whose inputs are projected by one matmul
+    gates: int  # G / H; 0 if H does not divide G
     keep: str
     reverse: bool
 
@@ -109,12 +110,12 @@ def _forward_block(plan: Plan, same: Same, state: Any, piece: Inputs, start: Any
     parts = plan.parts
     zs = project(parts, same.params, piece)
     point = pointwise_vjp(parts).forward
-    gates = same.product.gates
-    ahead = parts.pointwise_vjp is None and gates > 1
+    # A `forward` written by hand takes z + r first if it is additive, or each gate on its own.
+    ahead = plan.gates != 1 and (parts.pointwise_vjp is None or plan.gates == 0)
+    read_z = read if ahead or parts.additive else partial(read_gates, plan.gates)
 
     def fetch(state: Any, k: Any) -> Any:
-        z = read(zs, k) if ahead or parts.additive else read_gates(zs, k, gates)
-        return z, *read((piece.valid, piece.starts), k)
+        return read_z(zs, k), *read((piece.valid, piece.starts), k)
 
     def step(state: Any, inputs: Any, k: Any) -> Any:
         carry, ys, before, saved = state

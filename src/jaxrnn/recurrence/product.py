@@ -22,22 +22,18 @@ class Product(NamedTuple):
     kernel is transposed once, outside the loop, and stands on the left of `kernel.T @ h.T`.
     """
 
-    kernel: jax.Array  # [H, G], or [G, H] where `on_the_left`
+    kernel: jax.Array  # [H, G], or [G, H] where it stands on the left
     on_the_left: bool
 
-    @property
-    def gates(self) -> int:
-        """G / H, how many gates a row holds; 1 if H does not divide G."""
-        small, large = sorted(self.kernel.shape)
-        return large // small if large % small == 0 else 1
-
     def __call__(self, h: jax.Array) -> jax.Array:
+        """`h @ kernel`, multiplied in the dtype of the kernel, given in that of `h` if wider."""
         if not self.on_the_left:
             return recurrent_product(h, self.kernel, self.kernel.dtype)
         rows = h.reshape(-1, h.shape[-1]).astype(self.kernel.dtype)
         wider = jnp.promote_types(self.kernel.dtype, h.dtype)
+        contract_last = (((1,), (1,)), ((), ()))
         columns = jax.lax.dot_general(
-            self.kernel, rows, (((1,), (1,)), ((), ())), preferred_element_type=wider
+            self.kernel, rows, contract_last, preferred_element_type=wider
         )
         # Without the barrier XLA swaps the operands back.
         return jax.lax.optimization_barrier(columns).T.reshape(*h.shape[:-1], -1)

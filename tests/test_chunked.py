@@ -9,8 +9,9 @@ import pytest
 from flax import nnx
 
 from cases import CASES, CELLS, DENSE, D, H, assert_close, each_direction, numbers, problem
-from jaxrnn import Chunked, lstm, unroll
+from jaxrnn import Chunked, elman, gru, lstm, unroll
 from jaxrnn.nn import RNN, Bidirectional
+from jaxrnn.recurrence.product import LARGE
 
 T, B = 6, 3
 MASKS = {
@@ -74,7 +75,7 @@ def test_any_chunk_length(name, length, keep):
 @pytest.mark.parametrize("length", [3, 19])
 @pytest.mark.parametrize("name", ["elman", "lstm", "gru"])
 def test_more_steps_than_a_block(name, length, keep):
-    # Straight code up to 4 steps, a loop above; one chunk, or several and a shorter last one.
+    # One chunk, or several and a shorter last one.
     cell = CELLS[name]
     params, carry, xs = problem(cell, 19, B)
     masks = {"seq_lengths": np.array([19, 0, 11], np.int32), "resets": np.zeros((19, B), bool)}
@@ -88,6 +89,37 @@ def test_more_steps_than_a_block(name, length, keep):
         return jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2)))(params, carry, xs)
 
     assert_close(gradients(Chunked(length, keep)), gradients("scan"))
+
+
+@pytest.mark.usefixtures("x64")
+@each_policy
+@pytest.mark.parametrize("make", [elman, lstm, gru])
+def test_a_large_kernel(make, keep):
+    cell = make(D, 405)
+    params, carry, xs = problem(cell, T, B)
+    assert cell.dense.recurrent_kernel(params).nbytes >= 5 * LARGE // 4
+    small = jax.tree.map(lambda leaf: 0.05 * leaf, params)  # 405 terms in a sum: far from saturated
+    given = small, carry, numbers(carry, 1), xs, numbers(jnp.zeros((T, B, 405)))
+    expected = value_and_gradients(cell, True, False, "scan")(*given)
+    actual = value_and_gradients(cell, True, False, Chunked(4, keep))(*given)
+    assert_close(actual, expected)
+
+
+@pytest.mark.usefixtures("x64")
+def test_a_large_kernel_under_vmap_and_twice_differentiated():
+    cell = lstm(D, 203)
+    params, carry, xs = problem(cell, T, B)
+    seeds = jax.tree.map(lambda leaf: jnp.stack([0.05 * leaf, -0.04 * leaf]), params)
+
+    def slope(backend, params):
+        def loss(scale):
+            scaled = jax.tree.map(lambda leaf: scale * leaf, params)
+            return jnp.sum(unroll(cell, scaled, carry, xs, backend=backend)[1] ** 3)
+
+        return jax.grad(lambda scale: jax.grad(loss)(scale) ** 2)(1.0)
+
+    expected, actual = (jax.vmap(partial(slope, each))(seeds) for each in ("scan", Chunked(4)))
+    assert_close(actual, expected)
 
 
 @each_case

@@ -101,8 +101,8 @@ def test_explain():
     params, carry, xs = problem(cell, 40, B)
     own, low, high = explain(cell, params, carry, xs)
     assert own == ("scan", (), "the cell is not made of dense parts")
-    assert low.backend == Chunked(4, "gates") and "dense parts" in low.reason
-    assert high.backend == Chunked(4, "gates")
+    assert low.backend == Chunked(40, "gates") and "dense parts" in low.reason
+    assert high.backend == Chunked(40, "gates")
     assert [choice.backend for choice in explain(cell, params, carry, xs, backend="scan")] == [
         "scan"
     ] * 3

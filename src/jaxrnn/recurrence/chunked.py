@@ -34,8 +34,7 @@ class Chunked(NamedTuple):
       length: K, steps in a chunk; what is left of T is a shorter chunk of its own. With "gates" it
         is the steps that one matmul projects: if None, as many as have 2 MiB of pre-activations.
         With "carries" and "borders" it is the steps that the backward pass recovers at once: if
-        None, as many as have 8 MiB of pre-activations, or the square root of T, which needs the
-        least memory.
+        None, as many as have 8 MiB of pre-activations, or about the square root of T.
       keep: what is stored for the backward pass. "gates": activations and carries of every step,
         the fastest; "carries": those alone, and one matmul for each chunk recovers the rest;
         "borders": the carry at the border of each chunk, from which the chunk is run again, so that
@@ -89,7 +88,9 @@ def chunk_length(backend: Chunked, parts: DenseParts, params: Any, xs: Any) -> i
     if backend.length is not None:
         return min(backend.length, length)
     if backend.keep == "borders":
-        return math.ceil(math.sqrt(length))
+        root = math.ceil(math.sqrt(length))
+        # A shorter last chunk is compiled apart and has arrays of its own.
+        return next((k for k in range(root, 3 * root // 2 + 1) if length % k == 0), root)
     room = BLOCK_BYTES if backend.keep == "gates" else CHUNK_BYTES
     return _steps_of(room, parts, params, xs)
 

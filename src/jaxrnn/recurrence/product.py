@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from jaxrnn.cells.dense import recurrent_product
 
 LARGE = 2**20
-"""Bytes from which on a kernel is put on the left: the L2 cache of a core; measured, see
-`benchmarks/NOTES.md`."""
+"""Bytes from which on a kernel is put on the left, the L2 cache of a core; a quarter more where the
+result, which has to be transposed, is no narrower than h. Measured, see `benchmarks/NOTES.md`."""
 
 
 class Product(NamedTuple):
@@ -42,5 +42,7 @@ class Product(NamedTuple):
 def product_with(kernel: jax.Array, compute: Any) -> Product:
     """The product with `kernel [H, G]`, multiplied in the dtype `compute`."""
     kernel = kernel.astype(compute)
-    left = kernel.size * kernel.dtype.itemsize >= LARGE and jax.default_backend() == "cpu"
+    inputs, outputs = kernel.shape
+    limit = LARGE if outputs < inputs else 5 * LARGE // 4
+    left = kernel.size * kernel.dtype.itemsize >= limit and jax.default_backend() == "cpu"
     return Product(kernel.T if left else kernel, left)

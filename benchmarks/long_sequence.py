@@ -76,9 +76,10 @@ def train(options: Options) -> dict[str, Any]:
         losses.append(float(value))
         seconds.append(time.perf_counter() - started)
     memory = program.memory_analysis()
+    temporary = None if memory is None else round(memory.temp_size_in_bytes / 2**20, 1)
     return {
         "inputs_mib": round(xs.nbytes / 2**20, 1),
-        "temporary_mib": round(memory.temp_size_in_bytes / 2**20, 1),
+        "temporary_mib": temporary,
         "process_peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10, 1),
         "seconds": [round(each, 2) for each in seconds],
         "losses": losses,
@@ -102,8 +103,8 @@ def main() -> int:
         table.add_row(str(n), f"{loss:.6f}", f"{seconds:.1f}")
     console.print(table)
     console.print(
-        f"MiB: inputs {result['inputs_mib']:,}, temporary {result['temporary_mib']:,}, peak of the "
-        f"whole process {result['process_peak_mib']:,}"
+        f"MiB: inputs {result['inputs_mib']}, temporary {result['temporary_mib']}, "
+        f"peak of the whole process {result['process_peak_mib']}"
     )
     if options.json:
         print(json.dumps({"machine": machine, "options": dataclasses.asdict(options), **result}))

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from jaxrnn import bench
-from jaxrnn.bench import timing
+from jaxrnn.bench import pairs, timing
 from jaxrnn.bench.contender import Contender, Program, inputs
 from jaxrnn.bench.jax_model import JaxModel, check_gradient, check_outputs
 from jaxrnn.bench.pairs import prepare
@@ -84,6 +84,21 @@ def test_who_cannot_be_measured_is_marked():
         "failed: RuntimeError: broken build",
     ]
     assert lazy().why_not("elman") is None and lazy().why_not("gru") == "no such cell"
+
+
+def test_against_a_cell_of_another_kind_ours_is_of_that_kind(monkeypatch):
+    prepared, prepare = [], pairs.prepare
+
+    def spy(contender, point, xs, wrt):
+        prepared.append((contender.name, point.cell))
+        return prepare(contender, point, xs, wrt)
+
+    monkeypatch.setattr(pairs, "prepare", spy)
+    other = lazy("other")._replace(ours=bench.PEERS["haiku"].ours)
+    bench.measure_point(bench.Point("elman", SIZE), [lazy("a"), other, lazy("b")], rounds=1)
+    ours = [("jaxrnn", "elman"), ("jaxrnn", "elman-relu")]
+    theirs = [(name, "elman") for name in ("a", "other", "b")]
+    assert prepared == [ours[0], theirs[0], ours[1], theirs[1], theirs[2]]
 
 
 class Clock:

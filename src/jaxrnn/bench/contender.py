@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
@@ -52,6 +53,7 @@ class Contender(NamedTuple):
       build: `build(cell, size, xs) -> Model` with parameters by the library's own initialisation,
         for inputs `xs [T, B, D]`.
       cells: the names of the cells that it has.
+      ours: what jaxrnn runs against a cell of another name than its own, so that both do the same.
       obstacle: says why the installed package cannot be used here; None if it can.
       on_jax: whether it runs on JAX.
     """
@@ -60,6 +62,7 @@ class Contender(NamedTuple):
     package: str
     build: Callable[[str, Size, jax.Array], Model]
     cells: tuple[str, ...] = ("elman", "lstm", "gru")
+    ours: Mapping[str, str] = MappingProxyType({})
     obstacle: Callable[[], str | None] = lambda: None
     on_jax: bool = True
 

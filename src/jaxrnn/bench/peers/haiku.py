@@ -24,4 +24,4 @@ def _build(cell: str, size: Size, xs: jax.Array) -> JaxModel:
     return JaxModel(network.apply, network.init(jax.random.key(1), xs), xs, size.hidden)
 
 
-CONTENDER = Contender("haiku", "dm-haiku", _build)
+CONTENDER = Contender("haiku", "dm-haiku", _build, ours={"elman": "elman-relu"})

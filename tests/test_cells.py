@@ -128,6 +128,7 @@ def test_dense_cells_start_from_zeros_of_the_default_dtype(make):
 def test_a_dense_cell_knows_its_shapes(make):
     assert (make(D, H).in_shape, make(D, H).out_shape) == ((D,), (H,))
     assert repr(make(D, H)).startswith("Cell((3,) -> (4,)")
+    assert make(np.int64(D), np.int32(H)).out_shape == (H,)
 
 
 @each_cell

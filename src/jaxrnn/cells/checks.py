@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import jax
 import jax.numpy as jnp
 
@@ -13,8 +15,8 @@ def require(condition: bool, argument: str, rule: str, value: object) -> None:
 
 
 def require_size(argument: str, value: object) -> None:
-    """Raises ValueError unless `value` is a positive Python integer (and not a bool)."""
-    ok = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    """Raises ValueError unless `value` is a positive integer, NumPy's included, and not a bool."""
+    ok = isinstance(value, Integral) and not isinstance(value, bool) and int(value) > 0
     require(ok, argument, "be a positive integer", repr(value))
 
 

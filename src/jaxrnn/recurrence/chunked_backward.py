@@ -135,7 +135,7 @@ def _backward_chunk(
     d_start = jax.tree.map(jnp.zeros_like, same.start_carry)
     state = d_carry, d_start, slots
     (d_carry, d_start, slots), d_afters = loop(
-        step, state, fetch, len(d_ys), not plan.reverse, ahead=plan.gates != 1
+        step, state, fetch, len(d_ys), not plan.reverse, ahead=True
     )
     d_zs, d_rs = slots[at_z], slots[at_r]
     d_params, d_x = _project_vjp(parts, params, piece, d_zs.astype(shapes.z.dtype))

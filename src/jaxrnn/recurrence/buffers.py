@@ -68,7 +68,8 @@ def loop(
     before and arrive as arrays of their own: XLA:CPU would otherwise fuse the reading of the slot
     into whatever consumes it, and does not vectorise a fusion that slices the gates out of what it
     reads at a position known only at run time; such a fusion is many times slower. Where nothing
-    is sliced, or where what is read is also written, that copy is better saved.
+    is sliced that copy is better saved, but never where `step` writes to the array that is read:
+    XLA may then copy the whole of it at every step.
 
     Returns:
       The last state, and what `step` gave beside it, stacked over k.

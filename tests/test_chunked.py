@@ -1,5 +1,6 @@
 """The chunked engine equals the scan, which is what correct means: values and every gradient."""
 
+import re
 from functools import partial
 
 import jax
@@ -120,6 +121,19 @@ def test_a_large_kernel_under_vmap_and_twice_differentiated():
 
     expected, actual = (jax.vmap(partial(slope, each))(seeds) for each in ("scan", Chunked(4)))
     assert_close(actual, expected)
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_no_array_over_time_is_copied_in_a_loop(name):
+    # A step that copies one costs the more, the longer the sequence.
+    cell = CELLS[name]
+    params, carry, xs = problem(cell, 61, B)
+    loss = lambda params: jnp.sum(unroll(cell, params, carry, xs, backend=Chunked())[1] ** 2)
+    program = jax.jit(jax.grad(loss)).lower(params).compile().as_text()
+    bodies = re.findall(r"body=%([\w.-]+)", program)
+    of_bodies = [part for part in program.split("\n\n") if part.split(" ", 1)[0][1:] in bodies]
+    assert of_bodies and len(of_bodies) == len(set(bodies))
+    assert not [line for part in of_bodies for line in re.findall(r".*\[61,.* copy\(.*", part)]
 
 
 @each_case

@@ -127,9 +127,10 @@ def test_a_large_kernel_under_vmap_and_twice_differentiated():
 def test_no_array_over_time_is_copied_in_a_loop(name):
     # A step that copies one costs the more, the longer the sequence.
     cell = CELLS[name]
-    params, carry, xs = problem(cell, 61, B)
+    params, carry, xs = problem(cell, 61, 1)
     loss = lambda params: jnp.sum(unroll(cell, params, carry, xs, backend=Chunked())[1] ** 2)
     program = jax.jit(jax.grad(loss)).lower(params).compile().as_text()
+    assert program is not None
     bodies = re.findall(r"body=%([\w.-]+)", program)
     of_bodies = [part for part in program.split("\n\n") if part.split(" ", 1)[0][1:] in bodies]
     assert of_bodies and len(of_bodies) == len(set(bodies))

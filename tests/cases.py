@@ -84,7 +84,8 @@ def numbers(like: Any, seed: int = 0) -> Any:
 def problem(cell: Cell, length: int, *batch: int, seed: int = 0) -> tuple[Any, Any, jax.Array]:
     """Random params, carry and xs; a zero bias or a zero carry would hide a missing term."""
     params = jax.eval_shape(cell.init, jax.random.key(0))
-    return numbers((params, cell.initial_carry(batch), jnp.zeros((length, *batch, D))), seed)
+    xs = jnp.zeros((length, *batch, *(cell.in_shape or (D,))))
+    return numbers((params, cell.initial_carry(batch), xs), seed)
 
 
 def assert_close(actual: Any, desired: Any, rtol: float = 1e-10, atol: float = 1e-12) -> None:

@@ -1,0 +1,20 @@
+"""Every cell in NumPy, from the equations of the papers: the outside opinion that ours must match.
+
+A forward function is `(params, carry, xs) -> (carry, ys)` over `xs [T, B, D]`. An adjoint is
+`(params, carry, xs, d_carry, d_ys) -> (d_params, d_carry, d_xs)`: the gradients of a number whose
+derivatives in the final carry and in the outputs are `d_carry` and `d_ys`, by the textbook's
+backward recursion. A cell without one is differentiated by `complex_step`, so forward functions
+must take complex numbers.
+"""
+
+from reference.combinators import stacked as stacked
+from reference.elman import elman as elman
+from reference.elman import elman_adjoint as elman_adjoint
+from reference.fast_weights import fast_weights as fast_weights
+from reference.gru import gru as gru
+from reference.gru import gru_adjoint as gru_adjoint
+from reference.lstm import lstm as lstm
+from reference.lstm import lstm_adjoint as lstm_adjoint
+from reference.numerics import complex_step as complex_step
+from reference.numerics import relu as relu
+from reference.numerics import relu_slope as relu_slope

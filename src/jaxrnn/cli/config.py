@@ -44,6 +44,8 @@ class TrainConfig:
     """Updates between two checkpoints, each with a validation and a sample."""
     seed: int = 0
     """Of the parameters and of the samples."""
+    devices: int | None = None
+    """Devices that share the streams; two for a small network on a CPU unless given."""
     run: Path | None = None
     """Run folder; a new one under runs/ unless given. One that exists is taken up where it
     stopped, with its own options."""
@@ -89,6 +91,7 @@ def load_config(folder: Path) -> TrainConfig:
     try:
         kept = json.loads(path.read_text("utf-8"))
         del kept["corpus_sha256"]
+        kept.setdefault("devices", 1)  # a run from before there was a choice
         kept["corpus"] = None if kept["corpus"] is None else Path(kept["corpus"])
         return TrainConfig(**kept, run=folder)
     except (ValueError, KeyError, TypeError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from jaxrnn.cli import folder
 from jaxrnn.cli.config import TrainConfig
 from jaxrnn.cli.corpus import Corpus, read_corpus
 from jaxrnn.cli.curve import plot_curve, read_metrics
+from jaxrnn.cli.devices import choose_devices, mesh_of
 from jaxrnn.cli.network import first_state, network, optimizer
 from jaxrnn.generate import sample
 from jaxrnn.models.language_model import LanguageModelFunctions
@@ -36,6 +38,8 @@ def train(config: TrainConfig, program: str) -> dict[str, Any]:
       KeyboardInterrupt: if Ctrl-C stopped the run, after saving it.
     """
     require_size("check_every", config.check_every)
+    require_size("batch_size", config.batch_size)
+    config = dataclasses.replace(config, devices=choose_devices(config))
     corpus = read_corpus(config)
     model = network(config, corpus.tokenizer.vocabulary_size)
     state = first_state(config, model)
@@ -46,7 +50,7 @@ def train(config: TrainConfig, program: str) -> dict[str, Any]:
     validate = evaluator(model.loss)
     carry = model.initial_carry(corpus.validation.inputs.shape[-1])
     state = fit(
-        tbptt_scan(model.loss, optimizer(config)),
+        tbptt_scan(model.loss, optimizer(config), mesh=mesh_of(config.devices or 1)),
         state,
         corpus.training,
         steps=config.steps,
@@ -86,9 +90,14 @@ def _describe(
         f"text: {text}, {symbols:,} {config.level}s to learn from, {held_out:,} for validation, "
         f"vocabulary {corpus.tokenizer.vocabulary_size}\n"
         f"model: {config.layers} x {config.cell}, H = {config.hidden_size}, "
-        f"{weights:,} parameters\n"
+        f"{weights:,} parameters, {_on(config.devices or 1)}\n"
         f"run folder: {path}\n"
     )
+
+
+def _on(devices: int) -> str:
+    """Returns what the training runs on."""
+    return jax.devices()[0].platform + (f" as {devices} devices" if devices > 1 else "")
 
 
 def _sampler(

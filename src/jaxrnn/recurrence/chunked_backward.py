@@ -13,14 +13,14 @@ from jaxrnn.cells.dense import recurrent_product
 from jaxrnn.recurrence.buffers import fitting, loop, over_chunks, read, room, write
 from jaxrnn.recurrence.chunked_forward import (
     Inputs,
+    Invariants,
     Kept,
     Plan,
-    Same,
     forward_steps,
+    invariants_of,
     project,
     slice_time,
     step_shapes,
-    the_same,
 )
 from jaxrnn.recurrence.masks import masked, select
 from jaxrnn.recurrence.pointwise import parameters_of_pointwise, pointwise_vjp
@@ -36,16 +36,16 @@ def backward(plan: Plan, residuals: Any, cotangents: Any) -> tuple[Any, Any, Any
     steps = length if plan.keep == "gates" else plan.length
     kernel, kernel_vjp = jax.vjp(plan.parts.recurrent_kernel, params)
     shapes = step_shapes(plan.parts, params, d_carry, inputs.xs)
-    same = the_same(plan.parts, params, start_carry, shapes.z.dtype)
+    invariants = invariants_of(plan.parts, params, start_carry, shapes.z.dtype)
     transposed = product_with(kernel.T, shapes.z.dtype)
     sums = jax.tree.map(partial(_wide_zeros, inputs.xs), (params, kernel, start_carry))
 
     def chunk(state: Any, n: Any, start: Any, steps: int) -> Any:
         d_carry, sums, d_xs = state
         piece, d_y = slice_time((inputs, d_ys), start, steps)
-        before, saved = _recover(plan, same, piece, kept, n, start)
+        before, saved = _recover(plan, invariants, piece, kept, n, start)
         d_carry, gradients, d_x = _backward_chunk(
-            plan, same, transposed, d_carry, piece, masked(d_y, piece.valid), before, saved
+            plan, invariants, transposed, d_carry, piece, masked(d_y, piece.valid), before, saved
         )
         sums = jax.tree.map(jnp.add, sums, gradients)
         if steps == length:
@@ -63,17 +63,17 @@ def backward(plan: Plan, residuals: Any, cotangents: Any) -> tuple[Any, Any, Any
 
 
 def _recover(
-    plan: Plan, same: Same, piece: Inputs, kept: Kept, n: Any, start: Any
+    plan: Plan, invariants: Invariants, piece: Inputs, kept: Kept, n: Any, start: Any
 ) -> tuple[Any, Any]:
     """The carry that entered each step of a chunk, and what its pointwise part saved."""
-    parts, params, steps = plan.parts, same.params, len(piece.xs)
+    parts, params, steps = plan.parts, invariants.params, len(piece.xs)
     if kept.borders is not None:
         border = read(kept.borders, n)
         before = room(steps, border, piece.xs)
         shapes = step_shapes(parts, params, border, piece.xs).saved_leaves
         saved = room(steps, shapes, piece.xs)
         state = border, None, before, saved
-        return forward_steps(plan, same, state, piece, 0)[2:]
+        return forward_steps(plan, invariants, state, piece, 0)[2:]
     before = slice_time(kept.before, start, steps)
     if kept.saved is not None:
         return before, kept.saved
@@ -84,7 +84,7 @@ def _recover(
 
 def _backward_chunk(
     plan: Plan,
-    same: Same,
+    invariants: Invariants,
     transposed: Product,
     d_carry: Any,
     piece: Inputs,
@@ -99,7 +99,7 @@ def _backward_chunk(
       the recurrent kernel), of the recurrent kernel and of the carry at a start; those of the
       inputs.
     """
-    parts, params = plan.parts, same.params
+    parts, params = plan.parts, invariants.params
     derivative = pointwise_vjp(parts)
     shapes = step_shapes(parts, params, read(before, 0), piece.xs)
     # The gradients of the gates take the place of what was saved, where that has room for them.
@@ -132,7 +132,7 @@ def _backward_chunk(
             slots[at] = write(slots[at], d.astype(slots[at].dtype), k)
         return (d_before, d_start, slots), d_after
 
-    d_start = jax.tree.map(jnp.zeros_like, same.start_carry)
+    d_start = jax.tree.map(jnp.zeros_like, invariants.start_carry)
     state = d_carry, d_start, slots
     (d_carry, d_start, slots), d_afters = loop(
         step, state, fetch, len(d_ys), not plan.reverse, ahead=True

@@ -34,7 +34,7 @@ class Inputs(NamedTuple):
     starts: jax.Array | None  # [T, *B]
 
 
-class Same(NamedTuple):
+class Invariants(NamedTuple):
     """What every step uses, made before the loop."""
 
     params: Any
@@ -60,7 +60,7 @@ def forward(
     """
     length = len(inputs.xs)
     shapes = step_shapes(plan.parts, params, carry, inputs.xs)
-    same = the_same(plan.parts, params, start_carry, shapes.z.dtype)
+    invariants = invariants_of(plan.parts, params, start_carry, shapes.z.dtype)
     keep = plan.keep if store else None
     # Only at borders does anything happen between two chunks.
     steps = plan.length if keep == "borders" else length
@@ -78,7 +78,7 @@ def forward(
             kept = kept._replace(borders=write(kept.borders, carry, n))
         piece = slice_time(inputs, start, steps)
         state = carry, ys, kept.before, kept.saved
-        carry, ys, before, saved = forward_steps(plan, same, state, piece, start)
+        carry, ys, before, saved = forward_steps(plan, invariants, state, piece, start)
         return carry, ys, kept._replace(before=before, saved=saved)
 
     state = carry, room(length, shapes.y, inputs.xs), kept
@@ -86,12 +86,14 @@ def forward(
     return (carry, ys), kept
 
 
-def the_same(parts: DenseParts, params: Any, start_carry: Any, compute: Any) -> Same:
+def invariants_of(parts: DenseParts, params: Any, start_carry: Any, compute: Any) -> Invariants:
     """What every step uses; the products are made in the dtype `compute`."""
-    return Same(params, product_with(parts.recurrent_kernel(params), compute), start_carry)
+    return Invariants(params, product_with(parts.recurrent_kernel(params), compute), start_carry)
 
 
-def forward_steps(plan: Plan, same: Same, state: Any, inputs: Inputs, start: Any) -> Any:
+def forward_steps(
+    plan: Plan, invariants: Invariants, state: Any, inputs: Inputs, start: Any
+) -> Any:
     """Runs the steps of `inputs`, block by block.
 
     `state` is `(carry, ys, before, saved)`: the arrays over time are filled from slot `start` on,
@@ -100,15 +102,17 @@ def forward_steps(plan: Plan, same: Same, state: Any, inputs: Inputs, start: Any
 
     def block(state: Any, n: Any, first: Any, steps: int) -> Any:
         piece = slice_time(inputs, first, steps)
-        return _forward_block(plan, same, state, piece, start + first)
+        return _forward_block(plan, invariants, state, piece, start + first)
 
     return over_chunks(block, state, len(inputs.xs), plan.block, plan.reverse)
 
 
-def _forward_block(plan: Plan, same: Same, state: Any, piece: Inputs, start: Any) -> Any:
+def _forward_block(
+    plan: Plan, invariants: Invariants, state: Any, piece: Inputs, start: Any
+) -> Any:
     """Runs steps whose inputs are projected by one matmul."""
     parts = plan.parts
-    zs = project(parts, same.params, piece)
+    zs = project(parts, invariants.params, piece)
     point = pointwise_vjp(parts).forward
     # A `forward` written by hand takes z + r first if it is additive, or each gate on its own.
     ahead = plan.gates != 1 and (parts.pointwise_vjp is None or plan.gates == 0)
@@ -122,9 +126,9 @@ def _forward_block(plan: Plan, same: Same, state: Any, piece: Inputs, start: Any
         z, real, begins = inputs
         entering = carry
         if begins is not None:
-            entering = jax.tree.map(partial(select, begins), same.start_carry, carry)
-        r = same.product(parts.hidden(entering))
-        after, y, new = point(same.params, entering, z, r)
+            entering = jax.tree.map(partial(select, begins), invariants.start_carry, carry)
+        r = invariants.product(parts.hidden(entering))
+        after, y, new = point(invariants.params, entering, z, r)
         if real is not None:
             after = jax.tree.map(partial(select, real), after, carry)
             y = masked(y, real)

@@ -74,14 +74,16 @@ def fit(
     progress = TrainingProgress(total=steps, completed=step, symbol=symbol, console=console)
 
     def check(state: TrainState, step: int) -> None:
+        # On the host, so that a check runs on one device however many the training has.
+        params = jax.device_get(state.params)
         if validate is not None:
-            loss = float(validate(state.params))
+            loss = float(validate(params))
             progress.print(f"update {step}: validation {float(bits(loss)):.4f} bits/{symbol}")
             if run is not None:
                 record = {"validation_loss": loss, "validation_bits": float(bits(loss))}
                 run.metrics.write_json({"step": step, **record})
         if write_sample is not None:
-            text = write_sample(state.params)
+            text = write_sample(params)
             progress.print(text + "\n")
             if run is not None:
                 run.samples.write(f"=== update {step} ===\n{text}\n\n")

@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
 
+from jaxrnn.cells.checks import require
 from jaxrnn.train.state import TrainState
 
 LossFn = Callable[[Any, Any, Any, jax.Array], tuple[jax.Array, jax.Array, Any]]
@@ -26,7 +29,9 @@ class Metrics(NamedTuple):
 Update = Callable[[TrainState, Any], tuple[TrainState, Metrics]]
 
 
-def tbptt_step(loss_fn: LossFn, optimizer: optax.GradientTransformation) -> Update:
+def tbptt_step(
+    loss_fn: LossFn, optimizer: optax.GradientTransformation, *, mesh: Mesh | None = None
+) -> Update:
     """Compiles one update over one segment.
 
         L(θ) = Σ_t nll_t / tokens              over the T steps of the segment
@@ -42,40 +47,105 @@ def tbptt_step(loss_fn: LossFn, optimizer: optax.GradientTransformation) -> Upda
       loss_fn: `loss_fn(params, carry, segment, key) -> (total, tokens, carry)`: the summed loss in
         nats, the number of real tokens it sums over, and the carry after the segment.
       optimizer: for example `optax.chain(optax.clip_by_global_norm(1.0), optax.adam(1e-3))`.
+      mesh: devices over which the streams are split, a mesh of one axis, with
+        `segment` leaves `[T, B, ...]`. Each device has a key of its own; loss and gradient are
+        those of the whole batch. None: one device.
 
     Returns:
       `update(state, segment) -> (state, metrics)`, compiled once for each shape of the segment. It
       donates `state`: use the one it returns.
+
+    Raises:
+      ValueError: if the mesh has more than one axis, or its size does not divide B.
     """
-    return jax.jit(partial(_update, loss_fn, optimizer), donate_argnums=0)
+    return _compiled(partial(_update, loss_fn, optimizer, mesh), mesh)
 
 
-def tbptt_scan(loss_fn: LossFn, optimizer: optax.GradientTransformation) -> Update:
+def tbptt_scan(
+    loss_fn: LossFn, optimizer: optax.GradientTransformation, *, mesh: Mesh | None = None
+) -> Update:
     """Compiles many updates into one call: `lax.scan` of `tbptt_step` over the segments.
 
-    Args and source as for `tbptt_step`.
+    Args, source and errors as for `tbptt_step`.
 
     Returns:
       `update(state, segments) -> (state, metrics)` for segments and metrics with a leading axis S.
       It donates `state`: use the one it returns.
     """
-    one = partial(_update, loss_fn, optimizer)
-    return jax.jit(lambda state, segments: jax.lax.scan(one, state, segments), donate_argnums=0)
+    one = partial(_update, loss_fn, optimizer, mesh)
+    return _compiled(lambda state, segments: jax.lax.scan(one, state, segments), mesh)
+
+
+def _compiled(update: Update, mesh: Mesh | None) -> Update:
+    """`jax.jit` of an update; with a mesh, for a state that may lie on any device."""
+    compiled = jax.jit(update, donate_argnums=0)
+    if mesh is None:
+        return compiled
+    require(len(mesh.axis_names) == 1, "mesh", "have one axis", mesh.axis_names)
+
+    def placed(state: TrainState, segments: Any) -> tuple[TrainState, Metrics]:
+        for leaf in jax.tree.leaves(state.carry):
+            rule = f"have a size that divides the {leaf.shape[0]} streams"
+            require(leaf.shape[0] % mesh.size == 0, "mesh", rule, mesh.size)
+        everywhere = NamedSharding(mesh, P())
+        where = jax.tree.map(lambda _: everywhere, state)
+        split = jax.tree.map(lambda _: NamedSharding(mesh, P(*mesh.axis_names)), state.carry)
+        return compiled(jax.device_put(state, where._replace(carry=split)), segments)
+
+    return placed
 
 
 def _update(
-    loss_fn: LossFn, optimizer: optax.GradientTransformation, state: TrainState, segment: Any
+    loss_fn: LossFn,
+    optimizer: optax.GradientTransformation,
+    mesh: Mesh | None,
+    state: TrainState,
+    segment: Any,
 ) -> tuple[TrainState, Metrics]:
     key = jax.random.fold_in(state.key, state.step)
     carry = jax.lax.stop_gradient(state.carry)
-
-    def mean_loss(params: Any) -> tuple[jax.Array, tuple[jax.Array, Any]]:
-        total, tokens, after = loss_fn(params, carry, segment, key)
-        return total / jnp.maximum(tokens, 1), (tokens, after)
-
-    (loss, (tokens, after)), grads = jax.value_and_grad(mean_loss, has_aux=True)(state.params)
+    gradient = _gradient if mesh is None else _gradient_over(mesh)
+    loss, tokens, after, grads = gradient(loss_fn, state.params, carry, segment, key)
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     after = jax.lax.stop_gradient(after)
     state = TrainState(params, opt_state, after, state.step + 1, state.key)
     return state, Metrics(loss, tokens, optax.tree.norm(grads))
+
+
+def _gradient(
+    loss_fn: LossFn, params: Any, carry: Any, segment: Any, key: jax.Array, axis: str | None = None
+) -> tuple[jax.Array, jax.Array, Any, Any]:
+    """The mean loss, the tokens, the carry after the segment, and the gradient.
+
+    Loss, tokens and gradient are sums over the mesh axis `axis`, on each of whose devices this runs
+    with a part of the streams.
+    """
+    add_up = lambda tree: tree if axis is None else jax.lax.psum(tree, axis)
+    if axis is not None:
+        key = jax.random.fold_in(key, jax.lax.axis_index(axis))
+
+    def mean_loss(params: Any) -> tuple[jax.Array, tuple[jax.Array, Any]]:
+        total, tokens, after = loss_fn(params, carry, segment, key)
+        tokens = add_up(tokens)
+        return total / jnp.maximum(tokens, 1), (tokens, after)
+
+    (loss, (tokens, after)), grads = jax.value_and_grad(mean_loss, has_aux=True)(params)
+    return add_up(loss), tokens, after, add_up(grads)
+
+
+def _gradient_over(mesh: Mesh) -> Callable[..., tuple[jax.Array, jax.Array, Any, Any]]:
+    """`_gradient` with the streams split over a mesh; the gradients are added up once."""
+    (axis,) = mesh.axis_names
+
+    def gradient(loss_fn: LossFn, *arguments: Any) -> tuple[jax.Array, jax.Array, Any, Any]:
+        # Unchecked, because then no gradient of a shared parameter is added up where it is used.
+        return jax.shard_map(
+            partial(_gradient, loss_fn, axis=axis),
+            mesh=mesh,
+            in_specs=(P(), P(axis), P(None, axis), P()),
+            out_specs=(P(), P(), P(axis), P()),
+            check_vma=False,
+        )(*arguments)
+
+    return gradient

@@ -1,5 +1,6 @@
-"""Texts, tokenizers and batches, in NumPy."""
+"""Texts, tokenizers and batches in NumPy; `synthetic` tasks in JAX."""
 
+from jaxrnn.data import synthetic as synthetic
 from jaxrnn.data.corpus import default_corpus as default_corpus
 from jaxrnn.data.corpus import read_bytes as read_bytes
 from jaxrnn.data.corpus import read_text as read_text

@@ -1,0 +1,1 @@
+"""Tasks with long dependencies, and the networks that are trained on them."""

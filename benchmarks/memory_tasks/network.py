@@ -1,0 +1,55 @@
+"""A recurrent layer and a linear readout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxrnn import Cell, elman, gru, initializers, lstm, unroll
+
+# IRNN: relu, a recurrent kernel that starts as the identity, and small weights from the input (Le,
+# Jaitly, Hinton 2015, arXiv:1504.00941).
+irnn = partial(
+    elman,
+    activation=jax.nn.relu,
+    kernel_init=jax.nn.initializers.normal(0.001),
+    recurrent_init=initializers.identity(),
+)
+
+UNITS: dict[str, Callable[..., Cell]] = {"tanh": elman, "irnn": irnn, "gru": gru, "lstm": lstm}
+
+
+class Network(NamedTuple):
+    """One layer, and a linear map from its outputs."""
+
+    cell: Cell
+    outputs: int
+
+    def init(self, key: jax.Array) -> dict[str, Any]:
+        """Parameters; the readout starts at zero."""
+        (hidden,) = self.cell.out_shape or (0,)
+        readout = jnp.zeros((hidden, self.outputs)), jnp.zeros(self.outputs)
+        return {"cell": self.cell.init(key), "readout": readout}
+
+    def at_each_step(self, params: dict[str, Any], xs: jax.Array) -> jax.Array:
+        """Outputs `[T, B, outputs]` for inputs `[T, B, D]`."""
+        return self._read(params, self._run(params, xs))
+
+    def at_the_end(
+        self, params: dict[str, Any], xs: jax.Array, seq_lengths: jax.Array
+    ) -> jax.Array:
+        """Outputs `[B, outputs]` at the last step of each sequence."""
+        ys = self._run(params, xs)
+        return self._read(params, ys[seq_lengths - 1, jnp.arange(xs.shape[1])])
+
+    def _run(self, params: dict[str, Any], xs: jax.Array) -> jax.Array:
+        carry = self.cell.initial_carry(xs.shape[1:2])
+        return unroll(self.cell, params["cell"], carry, xs)[1]
+
+    def _read(self, params: dict[str, Any], ys: jax.Array) -> jax.Array:
+        weights, bias = params["readout"]
+        return ys @ weights + bias

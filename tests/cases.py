@@ -10,7 +10,21 @@ import numpy as np
 import pytest
 
 import reference
-from jaxrnn import Cell, elman, gru, lstm, stack
+from jaxrnn import (
+    Cell,
+    conv_gru,
+    conv_lstm,
+    deep_transition,
+    elman,
+    gru,
+    gru_reset_before,
+    jordan,
+    lstm,
+    multiplicative_lstm,
+    projected_lstm,
+    stack,
+    time_delay,
+)
 
 D, H = 3, 4
 
@@ -51,6 +65,33 @@ CASES = {
     ),
     "lstm": Case(lstm, reference.lstm, reference.lstm_adjoint),
     "gru": Case(gru, reference.gru, reference.gru_adjoint),
+    "jordan": Case(lambda d, h, **options: jordan(d, 5, h, **options), reference.jordan),
+    "gru-reset-before": Case(gru_reset_before, reference.gru_reset_before),
+    "projected-lstm": Case(
+        lambda d, h, **options: projected_lstm(d, 5, h, **options), reference.projected_lstm
+    ),
+    "multiplicative-lstm": Case(multiplicative_lstm, reference.multiplicative_lstm),
+    "time-delay": Case(
+        lambda d, h, **options: time_delay(d, h, taps=3, **options), reference.time_delay
+    ),
+    "deep-transition": Case(
+        lambda d, h, **options: deep_transition(
+            d,
+            5,
+            input_layers=(2,),
+            transition_layers=(3, 4),
+            output_layers=(h,),
+            shortcut=True,
+            **options,
+        ),
+        reference.deep_transition,
+    ),
+    "conv-lstm": Case(
+        lambda d, h, **options: conv_lstm((3,), d, h, 2, **options), reference.conv_lstm
+    ),
+    "conv-gru": Case(
+        lambda d, h, **options: conv_gru((2, 3), d, h, (3, 2), **options), reference.conv_gru
+    ),
     "stack": Case(
         lambda d, h, **options: stack(lstm(d, 5, **options), gru(5, h, **options)),
         reference.stacked(reference.lstm, reference.gru),

@@ -176,7 +176,7 @@ def test_the_carry_freezes_and_outputs_are_zero_past_the_end(cell, reverse):
 @each_cell
 def test_what_stands_in_the_padding_reaches_nothing(cell, reverse, poison):
     params, carry, xs = problem(cell, T, B)
-    real = length_mask(LENGTHS, T)[..., None]
+    real = length_mask(LENGTHS, T).reshape(T, B, *(1,) * (xs.ndim - 2))
     masks = {"seq_lengths": LENGTHS, "resets": RESETS}
     clean = run_with_gradients(
         cell, params, carry, jnp.where(real, xs, 0), reverse=reverse, **masks

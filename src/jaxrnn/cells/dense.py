@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxrnn.cells.cell import Cell, DenseParts, PointwiseVJP
-from jaxrnn.cells.checks import require, require_floating
+from jaxrnn.cells.rules import Zeros, as_input, cast, cast_like, starts_from
+from jaxrnn.cells.rules import recurrent_product as recurrent_product
 
 
 def dense(
@@ -18,7 +19,7 @@ def dense(
     init: Callable[[jax.Array], Any],
     in_size: int,
     out_size: int,
-    zeros: Callable[[tuple[int, ...], Any], Any] | None = None,
+    zeros: Zeros | None = None,
     dtype: Any = None,
 ) -> Cell:
     """Makes a Cell from the parts of a recurrent unit.
@@ -41,27 +42,16 @@ def dense(
       A `Cell` with its `dense` field set.
     """
 
-    def initial_carry(batch_shape: tuple[int, ...] = (), dtype: Any = None) -> Any:
-        rule = "be a tuple such as (32,), or () for no batch"
-        require(isinstance(batch_shape, tuple | list), "batch_shape", rule, repr(batch_shape))
-        dtype = float if dtype is None else dtype
-        if zeros is None:
-            return jnp.zeros((*batch_shape, out_size), dtype)
-        return zeros(tuple(batch_shape), dtype)
-
     def project(params: Any, x: jax.Array) -> jax.Array:
         compute = x.dtype if dtype is None else jnp.dtype(dtype)
-        return parts.project(_cast(params, compute), x.astype(compute))
+        return parts.project(cast(params, compute), x.astype(compute))
 
     def pointwise(params: Any, carry: Any, z: jax.Array, r: jax.Array) -> tuple[Any, jax.Array]:
-        after, y = parts.pointwise(_cast(params, z.dtype), carry, z, r)
-        return _cast_like(after, carry), y.astype(z.dtype)
+        after, y = parts.pointwise(cast(params, z.dtype), carry, z, r)
+        return cast_like(after, carry), y.astype(z.dtype)
 
     def step(params: Any, carry: Any, x: jax.Array) -> tuple[Any, jax.Array]:
-        x = jnp.asarray(x)
-        require_floating("x", x)
-        fits = x.ndim > 0 and x.shape[-1] == in_size
-        require(fits, "x", f"end in the input size of the cell, {in_size}", x.shape)
+        x = as_input(x, (in_size,))
         z = project(params, x)
         r = recurrent_product(parts.hidden(carry), parts.recurrent_kernel(params), z.dtype)
         return pointwise(params, carry, z, r)
@@ -69,6 +59,7 @@ def dense(
     ruled = parts._replace(project=project, pointwise=pointwise)
     if parts.pointwise_vjp is not None:
         ruled = ruled._replace(pointwise_vjp=_ruled_vjp(parts.pointwise_vjp))
+    initial_carry = starts_from(zeros, (out_size,))
     return Cell(init, initial_carry, step, (in_size,), (out_size,), dense=ruled)
 
 
@@ -76,28 +67,14 @@ def _ruled_vjp(written: PointwiseVJP) -> PointwiseVJP:
     """The dtype rules of `dense` for a derivative written by hand."""
 
     def forward(params: Any, carry: Any, z: jax.Array, r: jax.Array) -> tuple[Any, jax.Array, Any]:
-        after, y, saved = written.forward(_cast(params, z.dtype), carry, z, r)
-        return _cast_like(after, carry), y.astype(z.dtype), saved
+        after, y, saved = written.forward(cast(params, z.dtype), carry, z, r)
+        return cast_like(after, carry), y.astype(z.dtype), saved
 
     def backward(
         params: Any, saved: Any, carry: Any, d_carry: Any, d_y: jax.Array
     ) -> tuple[Any, jax.Array, jax.Array]:
-        params = _cast(params, d_y.dtype)
+        params = cast(params, d_y.dtype)
         d_before, d_z, d_r = written.backward(params, saved, carry, d_carry, d_y)
-        return _cast_like(d_before, carry), d_z, d_r
+        return cast_like(d_before, carry), d_z, d_r
 
     return PointwiseVJP(forward, backward, written.parameters)
-
-
-def recurrent_product(h: jax.Array, kernel: jax.Array, compute: Any) -> jax.Array:
-    """`h @ kernel`, multiplied in the dtype `compute`, given in that of `h` if it is wider."""
-    wider = jnp.promote_types(compute, h.dtype)
-    return jnp.matmul(h.astype(compute), kernel.astype(compute), preferred_element_type=wider)
-
-
-def _cast(params: Any, dtype: Any) -> Any:
-    return jax.tree.map(lambda leaf: leaf.astype(dtype), params)
-
-
-def _cast_like(tree: Any, like: Any) -> Any:
-    return jax.tree.map(lambda new, old: new.astype(old.dtype), tree, like)

@@ -12,16 +12,29 @@ import pytest
 import reference
 from jaxrnn import (
     Cell,
+    antisymmetric,
+    antisymmetric_gated,
+    clockwork,
     conv_gru,
     conv_lstm,
+    coupled_lstm,
     deep_transition,
+    delayed,
     elman,
     gru,
     gru_reset_before,
+    indrnn,
     jordan,
+    layer_norm_gru,
+    layer_norm_lstm,
+    leaky,
     lstm,
+    minimal_gated,
     multiplicative_lstm,
+    orthogonal,
+    peephole_lstm,
     projected_lstm,
+    slstm,
     stack,
     time_delay,
 )
@@ -91,6 +104,35 @@ CASES = {
     ),
     "conv-gru": Case(
         lambda d, h, **options: conv_gru((2, 3), d, h, (3, 2), **options), reference.conv_gru
+    ),
+    "leaky": Case(
+        partial(leaky, leak=(1.0, 0.5, 0.2, 0.05)),
+        partial(reference.leaky, leak=(1.0, 0.5, 0.2, 0.05)),
+    ),
+    "leaky-learned": Case(partial(leaky, leak=0.5, learned=True), reference.leaky),
+    "indrnn": Case(indrnn, reference.indrnn),
+    "minimal-gated": Case(minimal_gated, reference.minimal_gated),
+    "peephole-lstm": Case(peephole_lstm, reference.peephole_lstm),
+    "coupled-lstm": Case(coupled_lstm, reference.coupled_lstm),
+    "antisymmetric": Case(
+        partial(antisymmetric, step_size=0.3, damping=0.2),
+        partial(reference.antisymmetric, step_size=0.3, damping=0.2),
+    ),
+    "antisymmetric-gated": Case(
+        partial(antisymmetric_gated, step_size=0.3, damping=0.2),
+        partial(reference.antisymmetric_gated, step_size=0.3, damping=0.2),
+    ),
+    "clockwork": Case(
+        partial(clockwork, periods=(1, 3)), partial(reference.clockwork, periods=(1, 3))
+    ),
+    "delayed": Case(partial(delayed, delays=(1, 3)), partial(reference.delayed, delays=(1, 3))),
+    "layer-norm-lstm": Case(layer_norm_lstm, reference.layer_norm_lstm),
+    "layer-norm-gru": Case(layer_norm_gru, reference.layer_norm_gru),
+    "orthogonal": Case(orthogonal, reference.orthogonal),
+    "slstm": Case(partial(slstm, heads=2), reference.slstm),
+    "slstm-exponential": Case(
+        partial(slstm, forget_gate="exponential"),
+        partial(reference.slstm, log_forget=lambda f: f),
     ),
     "stack": Case(
         lambda d, h, **options: stack(lstm(d, 5, **options), gru(5, h, **options)),

@@ -78,6 +78,13 @@ CASES = {
     ),
     "lstm": Case(lstm, reference.lstm, reference.lstm_adjoint),
     "gru": Case(gru, reference.gru, reference.gru_adjoint),
+    "leaky": Case(
+        partial(leaky, leak=(1.0, 0.5, 0.2, 0.05)),
+        partial(reference.leaky, leak=(1.0, 0.5, 0.2, 0.05)),
+    ),
+    "leaky-learned": Case(partial(leaky, leak=0.5, learned=True), reference.leaky),
+    "indrnn": Case(indrnn, reference.indrnn),
+    "minimal-gated": Case(minimal_gated, reference.minimal_gated),
     "jordan": Case(lambda d, h, **options: jordan(d, 5, h, **options), reference.jordan),
     "gru-reset-before": Case(gru_reset_before, reference.gru_reset_before),
     "projected-lstm": Case(
@@ -105,13 +112,6 @@ CASES = {
     "conv-gru": Case(
         lambda d, h, **options: conv_gru((2, 3), d, h, (3, 2), **options), reference.conv_gru
     ),
-    "leaky": Case(
-        partial(leaky, leak=(1.0, 0.5, 0.2, 0.05)),
-        partial(reference.leaky, leak=(1.0, 0.5, 0.2, 0.05)),
-    ),
-    "leaky-learned": Case(partial(leaky, leak=0.5, learned=True), reference.leaky),
-    "indrnn": Case(indrnn, reference.indrnn),
-    "minimal-gated": Case(minimal_gated, reference.minimal_gated),
     "peephole-lstm": Case(peephole_lstm, reference.peephole_lstm),
     "coupled-lstm": Case(coupled_lstm, reference.coupled_lstm),
     "antisymmetric": Case(

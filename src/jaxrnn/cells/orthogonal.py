@@ -72,9 +72,10 @@ def orthogonal(
         y_t = h_t
 
     The exponential of an antisymmetric matrix is orthogonal, so the linear part keeps the norm of
-    states and gradients over any number of steps, and any optimiser may move A. It costs O(H³). The
-    chunked engine makes the kernel once for a sequence; `backend="scan"` and `cell.step` make it at
-    every step.
+    states and gradients over any number of steps, and any optimiser may move A. The exponential
+    costs O(H³): the chunked engine makes and differentiates it once for a sequence, `cell.step` at
+    every call, and the gradient through `backend="scan"` differentiates it at every step, which can
+    take longer than all the rest.
 
     Source: Lezcano-Casado, Martínez-Rubio 2019, arXiv:1901.08428.
 

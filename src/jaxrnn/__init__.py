@@ -24,11 +24,11 @@ from jaxrnn.cells import GRUParams as GRUParams
 from jaxrnn.cells import GRUResetBeforeParams as GRUResetBeforeParams
 from jaxrnn.cells import IndRNNParams as IndRNNParams
 from jaxrnn.cells import JordanParams as JordanParams
-from jaxrnn.cells import LSTMParams as LSTMParams
-from jaxrnn.cells import LSTMState as LSTMState
 from jaxrnn.cells import LayerNormGRUParams as LayerNormGRUParams
 from jaxrnn.cells import LayerNormLSTMParams as LayerNormLSTMParams
 from jaxrnn.cells import LeakyParams as LeakyParams
+from jaxrnn.cells import LSTMParams as LSTMParams
+from jaxrnn.cells import LSTMState as LSTMState
 from jaxrnn.cells import MinimalGatedParams as MinimalGatedParams
 from jaxrnn.cells import MultiplicativeLSTMParams as MultiplicativeLSTMParams
 from jaxrnn.cells import OrthogonalParams as OrthogonalParams
@@ -47,11 +47,13 @@ from jaxrnn.cells import coupled_lstm as coupled_lstm
 from jaxrnn.cells import deep_transition as deep_transition
 from jaxrnn.cells import delayed as delayed
 from jaxrnn.cells import dense as dense
+from jaxrnn.cells import draw_masks as draw_masks
 from jaxrnn.cells import elman as elman
 from jaxrnn.cells import gru as gru
 from jaxrnn.cells import gru_reset_before as gru_reset_before
 from jaxrnn.cells import indrnn as indrnn
 from jaxrnn.cells import initializers as initializers
+from jaxrnn.cells import input_dropout as input_dropout
 from jaxrnn.cells import irnn as irnn
 from jaxrnn.cells import jordan as jordan
 from jaxrnn.cells import jordan_teacher_forced as jordan_teacher_forced
@@ -60,17 +62,23 @@ from jaxrnn.cells import layer_norm_lstm as layer_norm_lstm
 from jaxrnn.cells import leak_of_time_constant as leak_of_time_constant
 from jaxrnn.cells import leaky as leaky
 from jaxrnn.cells import lstm as lstm
+from jaxrnn.cells import masks_at as masks_at
 from jaxrnn.cells import minimal_gated as minimal_gated
 from jaxrnn.cells import mod_relu as mod_relu
 from jaxrnn.cells import multiplicative_lstm as multiplicative_lstm
 from jaxrnn.cells import orthogonal as orthogonal
+from jaxrnn.cells import output_dropout as output_dropout
 from jaxrnn.cells import peephole_lstm as peephole_lstm
 from jaxrnn.cells import projected_lstm as projected_lstm
 from jaxrnn.cells import random_rotations as random_rotations
+from jaxrnn.cells import recipes as recipes
+from jaxrnn.cells import recurrent_dropout as recurrent_dropout
 from jaxrnn.cells import scanned as scanned
 from jaxrnn.cells import slstm as slstm
 from jaxrnn.cells import stack as stack
 from jaxrnn.cells import time_delay as time_delay
+from jaxrnn.cells import weight_drop as weight_drop
+from jaxrnn.cells import zoneout as zoneout
 from jaxrnn.recurrence import Choice as Choice
 from jaxrnn.recurrence import Chunked as Chunked
 from jaxrnn.recurrence import explain as explain
@@ -121,12 +129,14 @@ __all__ = [
     "deep_transition",
     "delayed",
     "dense",
+    "draw_masks",
     "elman",
     "explain",
     "gru",
     "gru_reset_before",
     "indrnn",
     "initializers",
+    "input_dropout",
     "irnn",
     "jordan",
     "jordan_teacher_forced",
@@ -137,16 +147,22 @@ __all__ = [
     "length_mask",
     "losses",
     "lstm",
+    "masks_at",
     "minimal_gated",
     "mod_relu",
     "multiplicative_lstm",
     "orthogonal",
+    "output_dropout",
     "peephole_lstm",
     "projected_lstm",
     "random_rotations",
+    "recipes",
+    "recurrent_dropout",
     "scanned",
     "slstm",
     "stack",
     "time_delay",
     "unroll",
+    "weight_drop",
+    "zoneout",
 ]

@@ -1,12 +1,15 @@
 """Recurrent units: parameters, initialisers and pointwise mathematics, one family to a file."""
 
 from jaxrnn.cells import initializers as initializers
+from jaxrnn.cells import recipes as recipes
 from jaxrnn.cells.antisymmetric import AntisymmetricParams as AntisymmetricParams
 from jaxrnn.cells.antisymmetric import antisymmetric as antisymmetric
 from jaxrnn.cells.antisymmetric import antisymmetric_gated as antisymmetric_gated
 from jaxrnn.cells.cell import Cell as Cell
 from jaxrnn.cells.cell import DenseParts as DenseParts
+from jaxrnn.cells.cell import Noise as Noise
 from jaxrnn.cells.cell import PointwiseVJP as PointwiseVJP
+from jaxrnn.cells.cell import Wiring as Wiring
 from jaxrnn.cells.clockwork import ClockworkParams as ClockworkParams
 from jaxrnn.cells.clockwork import ClockworkState as ClockworkState
 from jaxrnn.cells.clockwork import clockwork as clockwork
@@ -22,6 +25,8 @@ from jaxrnn.cells.deep_transition import deep_transition as deep_transition
 from jaxrnn.cells.delayed import DelayedParams as DelayedParams
 from jaxrnn.cells.delayed import delayed as delayed
 from jaxrnn.cells.dense import dense as dense
+from jaxrnn.cells.dropout import input_dropout as input_dropout
+from jaxrnn.cells.dropout import output_dropout as output_dropout
 from jaxrnn.cells.elman import ElmanParams as ElmanParams
 from jaxrnn.cells.elman import elman as elman
 from jaxrnn.cells.gru import GRUParams as GRUParams
@@ -48,6 +53,9 @@ from jaxrnn.cells.minimal_gated import MinimalGatedParams as MinimalGatedParams
 from jaxrnn.cells.minimal_gated import minimal_gated as minimal_gated
 from jaxrnn.cells.multiplicative_lstm import MultiplicativeLSTMParams as MultiplicativeLSTMParams
 from jaxrnn.cells.multiplicative_lstm import multiplicative_lstm as multiplicative_lstm
+from jaxrnn.cells.noise import Masks as Masks
+from jaxrnn.cells.noise import draw_masks as draw_masks
+from jaxrnn.cells.noise import masks_at as masks_at
 from jaxrnn.cells.orthogonal import OrthogonalParams as OrthogonalParams
 from jaxrnn.cells.orthogonal import mod_relu as mod_relu
 from jaxrnn.cells.orthogonal import orthogonal as orthogonal
@@ -56,6 +64,7 @@ from jaxrnn.cells.peephole_lstm import PeepholeLSTMParams as PeepholeLSTMParams
 from jaxrnn.cells.peephole_lstm import peephole_lstm as peephole_lstm
 from jaxrnn.cells.projected_lstm import ProjectedLSTMParams as ProjectedLSTMParams
 from jaxrnn.cells.projected_lstm import projected_lstm as projected_lstm
+from jaxrnn.cells.recurrent_dropout import recurrent_dropout as recurrent_dropout
 from jaxrnn.cells.scanned import scanned as scanned
 from jaxrnn.cells.slstm import SLSTMParams as SLSTMParams
 from jaxrnn.cells.slstm import SLSTMState as SLSTMState
@@ -63,3 +72,5 @@ from jaxrnn.cells.slstm import slstm as slstm
 from jaxrnn.cells.stack import stack as stack
 from jaxrnn.cells.time_delay import TimeDelayParams as TimeDelayParams
 from jaxrnn.cells.time_delay import time_delay as time_delay
+from jaxrnn.cells.weight_drop import weight_drop as weight_drop
+from jaxrnn.cells.zoneout import zoneout as zoneout

@@ -15,7 +15,7 @@ import jax
 Params = chex.ArrayTree
 Carry = chex.ArrayTree
 
-StepFn = Callable[[Any, Any, jax.Array], tuple[Any, jax.Array]]
+StepFn = Callable[..., tuple[Any, jax.Array]]  # params, carry, x -> carry, y
 
 
 class PointwiseVJP(NamedTuple):
@@ -56,6 +56,30 @@ class DenseParts(NamedTuple):
     pointwise_vjp: PointwiseVJP | None = None  # None: `jax.vjp` of `pointwise`
 
 
+class Noise(NamedTuple):
+    """How a cell is random: its masks, and what runs once they are drawn.
+
+    `unroll` draws the masks before the loop, lets them in, runs `cell` on what `enter` gives, and
+    undoes it with `leave`; `step` does the same with the masks of one step.
+    """
+
+    # key, T, batch shape -> masks, see `jaxrnn.cells.noise.Masks`
+    draw: Callable[[jax.Array, int, tuple[int, ...]], Any]
+    # params, carry, xs [T, *B, D], masks -> params, carry, xs for `cell`
+    enter: Callable[[Any, Any, jax.Array, Any], tuple[Any, Any, jax.Array]]
+    cell: Cell
+    # carry and ys [T, *B, H] or y [*B, H] of `cell`, masks -> carry, ys
+    leave: Callable[[Any, Any, Any], tuple[Any, Any]]
+
+
+class Wiring(NamedTuple):
+    """How the layers of a stack are joined; arrays with any leading axes, features last."""
+
+    into: Callable[[list[jax.Array]], jax.Array]  # x and all outputs so far -> the next input
+    give: Callable[[jax.Array, jax.Array], jax.Array]  # that input, what the layer makes -> output
+    out: Callable[[list[jax.Array]], jax.Array]  # x and all outputs -> output of the stack
+
+
 class Cell(NamedTuple):
     """A recurrent unit as pure functions, the way optax has `GradientTransformation`.
 
@@ -67,11 +91,15 @@ class Cell(NamedTuple):
       init: `init(key) -> params`, a pytree of arrays; the key is consumed.
       initial_carry: `initial_carry(batch_shape=(), dtype=None) -> carry`; no randomness. `dtype`
         defaults to JAX's default float (float32 unless x64 is on).
-      step: `step(params, carry, x [*B, D]) -> (carry, y [*B, H])`.
+      step: `step(params, carry, x [*B, D]) -> (carry, y [*B, H])`; of a random cell it takes the
+        masks of the step as a fourth argument, see `jaxrnn.masks_at`.
       in_shape: shape of one input without batch axes, `(D,)`; None where the cell does not say.
       out_shape: shape of one output without batch axes, `(H,)`; None where the cell does not say.
       dense: the parts of a dense cell; None for any other cell.
       layers: the cells of a stack, first layer first; empty for any other cell.
+      wiring: how they are joined; None for any other cell.
+      noise: what is random in the cell, dropout for example; None if nothing is. The parts of a
+        stack are random each for itself.
     """
 
     init: Callable[[jax.Array], Any]
@@ -81,6 +109,8 @@ class Cell(NamedTuple):
     out_shape: tuple[int, ...] | None = None
     dense: DenseParts | None = None
     layers: tuple[Cell, ...] = ()
+    wiring: Wiring | None = None
+    noise: Noise | None = None
 
     def __repr__(self) -> str:
         """Shapes and kind; the addresses of eight functions would tell nobody anything."""

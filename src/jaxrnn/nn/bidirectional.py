@@ -65,6 +65,7 @@ class Bidirectional(nnx.Module):
         initial_carry: tuple[Any, Any] | None = None,
         seq_lengths: jax.Array | None = None,
         resets: jax.Array | None = None,
+        key: jax.Array | None = None,
     ) -> tuple[tuple[Any, Any], jax.Array]:
         """Runs both directions.
 
@@ -73,6 +74,8 @@ class Bidirectional(nnx.Module):
           initial_carry: a pair, for the forward and the backward network.
           seq_lengths: real steps of each sequence, `[*B]`; backward starts at the last of them.
           resets: true where a sequence starts afresh, `[*B, T]`; backward keeps to its segments.
+          key: draws the masks of dropout and the like, of each direction its own; None turns them
+            off.
 
         Returns:
           The pair of carries, and the merged outputs `[*B, T, ...]`, zero in the padding if
@@ -83,6 +86,9 @@ class Bidirectional(nnx.Module):
         """
         first, second = (None, None) if initial_carry is None else initial_carry
         masks: dict[str, Any] = {"seq_lengths": seq_lengths, "resets": resets}
-        forward_carry, forward_ys = self.forward(xs, initial_carry=first, **masks)
-        backward_carry, backward_ys = self.backward(xs, initial_carry=second, reverse=True, **masks)
+        one, other = (None, None) if key is None else jax.random.split(key)
+        forward_carry, forward_ys = self.forward(xs, initial_carry=first, key=one, **masks)
+        backward_carry, backward_ys = self.backward(
+            xs, initial_carry=second, reverse=True, key=other, **masks
+        )
         return (forward_carry, backward_carry), self.merge(forward_ys, backward_ys)

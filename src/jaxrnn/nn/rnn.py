@@ -74,6 +74,7 @@ class RNN(nnx.Module):
         seq_lengths: jax.Array | None = None,
         resets: jax.Array | None = None,
         reverse: bool = False,
+        key: jax.Array | None = None,
     ) -> tuple[Any, jax.Array]:
         """Runs the sequences; see `jaxrnn.unroll` for what lengths, resets and reverse mean.
 
@@ -84,6 +85,7 @@ class RNN(nnx.Module):
           seq_lengths: real steps of each sequence, `[*B]`.
           resets: true where a sequence starts afresh before the step, `[*B, T]`.
           reverse: run backwards in time.
+          key: draws the masks of dropout and the like; None turns them off, as for evaluation.
 
         Returns:
           The carry after the last real step, and the outputs `[*B, T, H]`.
@@ -109,6 +111,7 @@ class RNN(nnx.Module):
             resets=resets,
             reset_carry=start,
             reverse=reverse,
+            key=key,
             backend=self.backend,
             remat=self.remat,
         )

@@ -8,6 +8,8 @@ from typing import Any
 import jax
 
 from jaxrnn.cells.cell import Cell, StepFn
+from jaxrnn.cells.checks import require
+from jaxrnn.cells.noise import draw_masks
 from jaxrnn.recurrence.arguments import check_arguments, check_backend
 from jaxrnn.recurrence.choose import Backend, Choice, Remat, choose
 from jaxrnn.recurrence.chunked import Chunked, chunked_compiled
@@ -27,6 +29,7 @@ def unroll(
     resets: jax.Array | None = None,
     reset_carry: Any = None,
     reverse: bool = False,
+    key: jax.Array | None = None,
     backend: Backend = "auto",
     remat: Remat = None,
 ) -> tuple[Any, Any]:
@@ -52,6 +55,9 @@ def unroll(
       reset_carry: state at a reset, leaves `[*B, ...]` or broadcastable to that. None is the cell's
         initial carry; a bare step function has none, so it needs this argument with `resets`.
       reverse: run backwards in time.
+      key: draws the masks of what is random in the cell (dropout, zoneout) before the loop, as
+        `draw_masks(cell, key, T, batch_shape)` does; the same key gives the same numbers on every
+        backend. None: nothing is random.
       backend: "scan" is `jax.lax.scan` over `cell.step`, on which every JAX transformation works.
         `Chunked()` runs the dense cells of a network with an exact backward pass of its own, faster
         and with less memory, under `jit`, `grad`, `vmap` and `shard_map`; `jax.jvp` and
@@ -85,12 +91,13 @@ def unroll(
         valid = length_mask(seq_lengths, jax.tree.leaves(xs)[0].shape[0])
     if starts is not None and reverse:
         starts = reversed_resets(starts, valid)
+    masks = None if key is None else _draw(cell, key, carry, len(jax.tree.leaves(xs)[0]))
 
     def run(cell: Cell | StepFn, params: Any, carry: Any, xs: Any, start_carry: Any) -> Any:
         choice = choose(cell, params, xs, backend, remat)
         return _run_layer(choice, cell, params, carry, (xs, valid, starts), start_carry, reverse)
 
-    return _through_layers(run, cell, params, carry, xs, start_carry)
+    return _through_layers(run, cell, params, carry, xs, start_carry, masks)
 
 
 def explain(
@@ -131,7 +138,7 @@ def explain(
         step = cell.step if isinstance(cell, Cell) else cell
         return scan(step, params, carry, xs, start_carry, None, None, False)
 
-    through = lambda params, carry, xs: _through_layers(run, cell, params, carry, xs, None)
+    through = lambda params, carry, xs: _through_layers(run, cell, params, carry, xs, None, None)
     jax.eval_shape(through, params, carry, xs)
     return tuple(choices)
 
@@ -161,6 +168,16 @@ def _run_layer(
     return in_blocks(block, choice.blocks, carry, inputs, reverse)
 
 
+def _draw(cell: Cell | StepFn, key: jax.Array, carry: Any, length: int) -> Any:
+    """The masks of a cell for `length` steps of sequences with this carry."""
+    require(isinstance(cell, Cell), "key", "be None for a bare step function", "a key")
+    assert isinstance(cell, Cell)
+    alone = jax.tree.leaves(jax.eval_shape(cell.initial_carry))
+    batched = jax.tree.leaves(carry)
+    batch_shape = batched[0].shape[: batched[0].ndim - alone[0].ndim] if batched else ()
+    return draw_masks(cell, key, length, batch_shape)
+
+
 def _through_layers(
     run: Callable[..., tuple[Any, Any]],
     cell: Cell | StepFn,
@@ -168,14 +185,25 @@ def _through_layers(
     carry: Any,
     xs: Any,
     start_carry: Any,
+    masks: Any,
 ) -> tuple[Any, Any]:
     """Runs a cell over the sequence; each layer of a stack as a whole before the next."""
+    if isinstance(cell, Cell) and cell.noise is not None and masks is not None:
+        noise = cell.noise
+        start = None if start_carry is None else noise.enter(params, start_carry, xs, masks)[1]
+        given = noise.enter(params, carry, xs, masks)
+        return noise.leave(*_through_layers(run, noise.cell, *given, start, masks.inner), masks)
     if not isinstance(cell, Cell) or not cell.layers:
         return run(cell, params, carry, xs, start_carry)
-    start_carry = start_carry or (None,) * len(cell.layers)
-    carries = []
-    for layer in zip(cell.layers, params, carry, start_carry, strict=True):
-        layer_cell, layer_params, layer_carry, layer_start = layer
-        after, xs = _through_layers(run, layer_cell, layer_params, layer_carry, xs, layer_start)
+    nothing = (None,) * len(cell.layers)
+    start_carry, masks = start_carry or nothing, masks or nothing
+    wiring = cell.wiring
+    assert wiring is not None  # `stack` made it
+    carries, seen = [], [xs]
+    for layer in zip(cell.layers, params, carry, start_carry, masks, strict=True):
+        layer_cell, layer_params, layer_carry, *others = layer
+        u = wiring.into(seen)
+        after, ys = _through_layers(run, layer_cell, layer_params, layer_carry, u, *others)
         carries.append(after)
-    return tuple(carries), xs
+        seen.append(wiring.give(u, ys))
+    return tuple(carries), wiring.out(seen)

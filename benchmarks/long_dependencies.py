@@ -36,9 +36,9 @@ from jaxrnn.cli import screen
 from jaxrnn.cli.options import fail, read_options
 
 TASKS: dict[str, Callable[[str], Experiment]] = {
-    "counting": counting,
     "parity": parity,
     "temporal-order": order,
+    "counting": counting,
     "adding-100": partial(adding, 100),
     "adding-200": partial(adding, 200),
 }

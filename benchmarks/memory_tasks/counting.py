@@ -13,6 +13,7 @@ from memory_tasks.experiment import Experiment, Training
 from memory_tasks.network import UNITS, Network
 
 HIDDEN = 10
+RATES = {"tanh": 1e-2, "irnn": 1e-3, "gru": 1e-2, "lstm": 1e-2}
 MAX_COUNT, TEST_COUNT = 100, 1000
 
 
@@ -22,7 +23,7 @@ def counting(unit: str) -> Experiment:
     A word is accepted if these are the right ones at every step of it.
     """
     network = Network(UNITS[unit](3, HIDDEN), 3)
-    training = Training(updates=8000, learning_rate=1e-2, enough=1e-4, batch_size=32)
+    training = Training(updates=10000, learning_rate=RATES[unit], enough=1e-5, batch_size=32)
 
     def logits(params: Any, words: synthetic.Words) -> jax.Array:
         return network.at_each_step(params, jax.nn.one_hot(words.inputs, 3))

@@ -23,6 +23,16 @@ irnn = partial(
 UNITS: dict[str, Callable[..., Cell]] = {"tanh": elman, "irnn": irnn, "gru": gru, "lstm": lstm}
 
 
+def lasting(unit: str, in_size: int, hidden_size: int, length: int) -> Cell:
+    """A unit whose gates, where it has any, start so that it remembers up to `length` steps."""
+    if unit == "lstm":
+        bias = initializers.chrono_lstm(length)
+        return lstm(in_size, hidden_size, forget_bias=0.0, bias_init=bias)
+    if unit == "gru":
+        return gru(in_size, hidden_size, bias_init=initializers.chrono_gru(length, hidden_size))
+    return UNITS[unit](in_size, hidden_size)
+
+
 class Network(NamedTuple):
     """One layer, and a linear map from its outputs."""
 

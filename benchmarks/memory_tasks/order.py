@@ -10,21 +10,21 @@ import jax.numpy as jnp
 from jaxrnn import losses
 from jaxrnn.data import synthetic
 from memory_tasks.experiment import Experiment, Training
-from memory_tasks.network import UNITS, Network
+from memory_tasks.network import Network, lasting
 
 HIDDEN = 32
+LENGTH = 100
 RATES = {"tanh": 1e-3, "irnn": 1e-3, "gru": 1e-2, "lstm": 1e-2}
-OPTIONS = {"lstm": {"forget_bias": 5.0}}
 
 
 def order(unit: str) -> Experiment:
     """A unit on temporal order with two relevant symbols, of the length in the paper."""
     symbols = len(synthetic.TEMPORAL_ORDER_SYMBOLS)
-    network = Network(UNITS[unit](symbols, HIDDEN, **OPTIONS.get(unit, {})), 4)
+    network = Network(lasting(unit, symbols, HIDDEN, LENGTH), 4)
     training = Training(updates=4000, learning_rate=RATES[unit], enough=0.001)
 
     def run(params: Any, key: jax.Array, batch_size: int) -> tuple[jax.Array, jax.Array]:
-        batch = synthetic.temporal_order(key, batch_size=batch_size)
+        batch = synthetic.temporal_order(key, batch_size=batch_size, length=LENGTH)
         xs = jax.nn.one_hot(batch.inputs, symbols)
         return network.at_the_end(params, xs, batch.seq_lengths), batch.targets
 

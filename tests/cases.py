@@ -150,9 +150,19 @@ def is_dense(cell: Cell) -> bool:
     return cell.dense is not None or (bool(cell.layers) and all(map(is_dense, cell.layers)))
 
 
+def has_dense(cell: Cell) -> bool:
+    return cell.dense is not None or any(map(has_dense, cell.layers))
+
+
 # Each cell is made once: compiled functions are found again by the identity of their cell.
 CELLS = {name: case.make(D, H) for name, case in CASES.items()}
 DENSE = [name for name, cell in CELLS.items() if is_dense(cell)]
+# Each cell on each backend that runs it: one without dense parts runs on the scan alone.
+RUNS = [
+    (name, backend)
+    for name, cell in CELLS.items()
+    for backend in (["auto", "scan"] if has_dense(cell) else ["scan"])
+]
 each_cell = pytest.mark.parametrize("cell", [pytest.param(CELLS[n], id=n) for n in CELLS])
 each_dense = pytest.mark.parametrize("make", [pytest.param(CASES[n].make, id=n) for n in DENSE])
 each_direction = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])

@@ -3,7 +3,7 @@ import os
 from collections.abc import Callable, Iterator
 
 # The tests spend their time compiling small programs, so these are not optimised, which is several
-# times faster. `XLA_FLAGS= make test` compiles as users do. From 0.11 on jaxlib has lost the second flag.
+# times faster. `XLA_FLAGS= make test` compiles as users do. jaxlib 0.11 has lost the second flag.
 if "XLA_FLAGS" not in os.environ:
     from jaxlib.version import __version_info__ as jaxlib_version
 

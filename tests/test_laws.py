@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cases import CELLS, D, assert_close, each_cell, each_direction, numbers, problem
-from jaxrnn import Cell, LSTMState, length_mask, lstm, stack, unroll
+from cases import CELLS, RUNS, assert_close, each_direction, numbers, problem
+from jaxrnn import LSTMState, length_mask, unroll
 
 T, HALF, B = 6, 3, 3
 
@@ -41,14 +41,24 @@ def x64():
         yield
 
 
-@pytest.fixture(autouse=True, scope="module", params=["auto", "scan"])
-def backend(request):
-    """Every law holds on every backend; what "auto" takes is in `jaxrnn.explain`."""
-    Backend.name = request.param
+@pytest.fixture(scope="module")
+def cell(request):
+    """The cell of a run; every law holds on every backend, see `jaxrnn.explain`."""
+    name, Backend.name = request.param
+    return CELLS[name]
 
 
 class Backend:
     name = "auto"
+
+
+def each_run_of(*names):
+    runs = [run for run in RUNS if run[0] in names]
+    ids = ["-".join(run) for run in runs]
+    return pytest.mark.parametrize("cell", runs, ids=ids, indirect=True)
+
+
+each_run = each_run_of(*CELLS)
 
 
 # Compiled once for each cell, backend, direction and kind of mask; the values of masks vary inside.
@@ -103,7 +113,7 @@ def by_steps(cell, params, carry, xs, seq_lengths, resets, start, reverse):
 
 
 @each_direction
-@each_cell
+@each_run
 @given(seq_lengths=lengths_of_a_batch, resets=resets_of_a_batch)
 def test_any_lengths_and_resets_equal_steps_of_each_segment_alone(
     cell, reverse, seq_lengths, resets
@@ -116,7 +126,7 @@ def test_any_lengths_and_resets_equal_steps_of_each_segment_alone(
 
 
 @each_direction
-@each_cell
+@each_run
 def test_a_sequence_equals_its_steps(cell, reverse):
     params, carry, xs = problem(cell, T, B)
     state, ys = carry, {}
@@ -127,7 +137,7 @@ def test_a_sequence_equals_its_steps(cell, reverse):
 
 
 @each_direction
-@each_cell
+@each_run
 def test_full_lengths_and_no_resets_change_nothing(cell, reverse):
     plain = run(cell, *problem(cell, T, B), reverse=reverse)
     masks = {"seq_lengths": lengths_of(T, T, T), "resets": NO_RESETS}
@@ -135,7 +145,7 @@ def test_full_lengths_and_no_resets_change_nothing(cell, reverse):
 
 
 @each_direction
-@each_cell
+@each_run
 def test_a_sequence_without_steps_gives_back_the_carry(cell, reverse):
     params, carry, xs = problem(cell, T, B)
     after, ys = unroll(cell, params, carry, xs[:0], reverse=reverse)
@@ -147,7 +157,7 @@ def test_a_sequence_without_steps_gives_back_the_carry(cell, reverse):
 
 
 @each_direction
-@each_cell
+@each_run
 def test_length_zero_gives_back_the_carry_whatever_is_reset(cell, reverse):
     params, carry, xs = problem(cell, T, B)
     masks = {"seq_lengths": lengths_of(0, 0, 0), "resets": ~NO_RESETS}
@@ -160,7 +170,7 @@ def test_length_zero_gives_back_the_carry_whatever_is_reset(cell, reverse):
 
 
 @each_direction
-@each_cell
+@each_run
 def test_the_carry_freezes_and_outputs_are_zero_past_the_end(cell, reverse):
     params, carry, xs = problem(cell, T, B)
     masks = {"seq_lengths": lengths_of(HALF, HALF, HALF), "resets": NO_RESETS}
@@ -173,7 +183,7 @@ def test_the_carry_freezes_and_outputs_are_zero_past_the_end(cell, reverse):
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf])
 @each_direction
-@each_cell
+@each_run
 def test_what_stands_in_the_padding_reaches_nothing(cell, reverse, poison):
     params, carry, xs = problem(cell, T, B)
     real = length_mask(LENGTHS, T).reshape(T, B, *(1,) * (xs.ndim - 2))
@@ -188,7 +198,7 @@ def test_what_stands_in_the_padding_reaches_nothing(cell, reverse, poison):
 
 
 @each_direction
-@each_cell
+@each_run
 def test_resets_in_the_padding_change_nothing(cell, reverse):
     # resets[len] starts a next segment; backwards it would end up at the last real step.
     params, carry, xs = problem(cell, T, B)
@@ -201,7 +211,7 @@ def test_resets_in_the_padding_change_nothing(cell, reverse):
 
 
 @each_direction
-@each_cell
+@each_run
 def test_a_packed_row_equals_the_separate_runs(cell, reverse):
     params, _, xs = problem(cell, T, B)
     fresh = cell.initial_carry((B,))
@@ -215,7 +225,7 @@ def test_a_packed_row_equals_the_separate_runs(cell, reverse):
 
 
 @each_direction
-@pytest.mark.parametrize("cell", [CELLS["stack"], CELLS["own"]], ids=["stack", "own"])
+@each_run_of("stack", "own")
 @given(seq_lengths=lengths_of_a_batch, resets=resets_of_a_batch)
 def test_a_custom_reset_carry_stands_in_for_the_initial_carry(cell, reverse, seq_lengths, resets):
     params, carry, xs = problem(cell, T, B)
@@ -226,9 +236,9 @@ def test_a_custom_reset_carry_stands_in_for_the_initial_carry(cell, reverse, seq
     assert_close(outputs, steps)
 
 
+@each_run_of("lstm")
 @pytest.mark.parametrize("shape", [(), (1, 4), (4,), (B, 4)], ids=str)
-def test_a_reset_carry_broadcasts_and_receives_a_gradient(shape):
-    cell = CELLS["lstm"]
+def test_a_reset_carry_broadcasts_and_receives_a_gradient(cell, shape):
     params, carry, xs = problem(cell, T, B)
     start = LSTMState(jnp.full(shape, 0.25), jnp.full(shape, -0.5))
     whole = jax.tree.map(lambda leaf, like: jnp.broadcast_to(leaf, like.shape), start, carry)
@@ -245,7 +255,7 @@ def flip(xs, lengths):
     return xs[source, jnp.arange(B)]
 
 
-@each_cell
+@each_run
 @given(seq_lengths=lengths_of_a_batch)
 def test_reverse_is_a_flip_of_each_sequence_within_its_length(cell, seq_lengths):
     params, carry, xs = problem(cell, T, B)
@@ -255,7 +265,7 @@ def test_reverse_is_a_flip_of_each_sequence_within_its_length(cell, seq_lengths)
 
 
 @each_direction
-@each_cell
+@each_run
 def test_a_sequence_cut_in_two_equals_the_whole(cell, reverse):
     params, carry, xs = problem(cell, T, B)
     # Backwards, a start at the cut belongs to the half that does not see it: none there.
@@ -275,7 +285,7 @@ def test_a_sequence_cut_in_two_equals_the_whole(cell, reverse):
 
 
 @each_direction
-@each_cell
+@each_run
 def test_a_sequence_through_layers_equals_a_scan_over_the_whole_step(cell, reverse):
     # A bare step hides the layers; it has no initial carry of its own, so it is given one.
     params, carry, xs = problem(cell, T, B)
@@ -285,7 +295,7 @@ def test_a_sequence_through_layers_equals_a_scan_over_the_whole_step(cell, rever
     assert_close(run(cell.step, params, carry, xs, reverse=reverse, **masks), whole)
 
 
-@each_cell
+@each_run
 def test_any_number_of_batch_axes(cell):
     params, carry, xs = problem(cell, T, 2, B)
     lengths, resets = np.stack([LENGTHS, lengths_of(1, 5, 2)]), jnp.stack([RESETS, ~RESETS], axis=1)
@@ -300,22 +310,22 @@ def test_any_number_of_batch_axes(cell):
             assert_close((alone(one[0], b), one[1][:, b]), none)
 
 
-@each_cell
+@each_run
 def test_jit_equals_eager(cell):
     masks = {"seq_lengths": LENGTHS, "resets": RESETS}
     eager = unroll(cell, *problem(cell, T, B), reverse=True, **masks)
     assert_close(run(cell, *problem(cell, T, B), reverse=True, **masks), eager)
 
 
-def test_masks_can_be_closed_over_in_jit():
-    cell = CELLS["lstm"]
+@each_run_of("lstm")
+def test_masks_can_be_closed_over_in_jit(cell):
     problem_ = problem(cell, T, B)
     masks = {"seq_lengths": LENGTHS, "resets": RESETS}
     closed = jax.jit(lambda *arguments: unroll(cell, *arguments, **masks))
     assert_close(closed(*problem_), run(cell, *problem_, **masks))
 
 
-@each_cell
+@each_run
 def test_vmap_over_parameters_equals_a_loop(cell):
     _, carry, xs = problem(cell, T, B)
     masks = {"seq_lengths": LENGTHS, "resets": RESETS}
@@ -326,7 +336,7 @@ def test_vmap_over_parameters_equals_a_loop(cell):
         assert_close(alone(both, n), run(cell, params, carry, xs, **masks))
 
 
-@pytest.mark.parametrize("cell", [CELLS["gru"], CELLS["stack"]], ids=["gru", "stack"])
+@each_run_of("gru", "stack")
 def test_vmap_over_sequences_equals_the_batch_axis(cell):
     params, carry, xs = problem(cell, T, B)
     one = lambda carry, xs, lengths, resets: unroll(
@@ -337,7 +347,7 @@ def test_vmap_over_sequences_equals_the_batch_axis(cell):
     assert_close(mapped, run(cell, params, carry, xs, reverse=True, **masks))
 
 
-@each_cell
+@each_run
 def test_forward_mode_and_second_order_derivatives(cell):
     masks = {"seq_lengths": LENGTHS, "resets": RESETS}
     at = problem(cell, T, B)
@@ -360,100 +370,3 @@ def test_forward_mode_and_second_order_derivatives(cell):
     difference = jax.tree.map(lambda a, b: (a - b) / (2 * step), after, before)
     for second in seconds:
         assert_close(second, difference, rtol=1e-5, atol=1e-7)
-
-
-def test_a_cell_may_close_over_what_is_traced():
-    # The same function object under another trace must not bring back what the last one left.
-    params, carry, xs = problem(CELLS["own"], T, B)
-
-    def last(params):
-        def step(_, carry, x):
-            return CELLS["own"].step(params, carry, x)
-
-        closed = CELLS["own"]._replace(step=step)
-        first, _ = unroll(closed, (), carry, xs)
-        return unroll(closed, (), first, xs, reverse=True)[1][0].sum()
-
-    def expected(params):
-        first, _ = run(CELLS["own"], params, carry, xs)
-        return run(CELLS["own"], params, first, xs, reverse=True)[1][0].sum()
-
-    gradient = jax.grad(expected)(params)
-    assert_close(last(params), expected(params))
-    assert_close(jax.grad(last)(params), gradient)
-    assert_close(jax.jit(jax.grad(last))(params), gradient)
-
-
-def cell_of(step):
-    return Cell(lambda key: (), lambda batch=(), dtype=None: jnp.zeros(batch, dtype), step)
-
-
-def test_a_step_of_the_users_own_may_read_what_changes():
-    # As with a bare function: outside `jit`, what it closes over is read at every call.
-    scale = 1.0
-    cell = cell_of(lambda params, carry, x: (carry + scale * x, x))
-    assert unroll(cell, (), jnp.zeros(()), jnp.ones(3))[0] == 3.0
-    scale = 2.0
-    assert unroll(cell, (), jnp.zeros(()), jnp.ones(3))[0] == 6.0
-
-
-def test_a_step_of_the_users_own_need_not_be_hashable():
-    class Step:
-        def __eq__(self, other):  # which takes the hash away
-            return self is other
-
-        def __call__(self, params, carry, x):
-            return carry + x, x
-
-    cell = cell_of(Step())
-    assert unroll(cell, (), jnp.zeros(()), jnp.ones(3))[0] == 3.0
-    assert unroll(stack(cell), ((),), (jnp.zeros(()),), jnp.ones(3))[0] == (3.0,)
-
-
-# A step function of the user's own: a pytree in, with symbols, and a pytree out.
-def embed_and_add(params, carry, x):
-    total = carry["total"] + params[x["symbol"]] * x["weight"][..., None]
-    return {"total": total}, {"total": total, "symbol": x["symbol"] + 1}
-
-
-@each_direction
-def test_a_bare_step_function_over_any_pytree(reverse):
-    table = numbers(jnp.zeros((5, 2)))
-    symbols = jnp.asarray(np.random.default_rng(0).integers(0, 5, (T, B)))
-    weight = jnp.where(length_mask(LENGTHS, T), numbers(jnp.zeros((T, B)), seed=1), jnp.nan)
-    carry, start = {"total": jnp.ones((B, 2))}, {"total": jnp.full(2, 10.0)}
-    xs = {"symbol": symbols, "weight": weight}
-    masks = {"seq_lengths": LENGTHS, "resets": RESETS, "reset_carry": start}
-    after, ys = run(embed_and_add, table, carry, xs, reverse=reverse, **masks)
-    for b in range(B):
-        total, end = np.ones(2), int(LENGTHS[b])
-        order = reversed(range(end)) if reverse else range(end)
-        for t in order:
-            if RESETS[t + 1, b] and t + 1 < end if reverse else RESETS[t, b]:
-                total = np.full(2, 10.0)
-            total = total + np.asarray(table[symbols[t, b]] * weight[t, b])
-            assert_close(ys["total"][t, b], total)
-            assert ys["symbol"][t, b] == symbols[t, b] + 1
-        assert_close(after["total"][b], total)
-        assert not ys["total"][end:, b].any() and not ys["symbol"][end:, b].any()
-
-
-def test_numpy_arguments_and_lists_do():
-    cell = lstm(D, 4)
-    params, carry, xs = problem(cell, T, B)
-    masks = {"seq_lengths": LENGTHS, "resets": RESETS}
-    as_numpy = jax.tree.map(np.asarray, (params, carry, xs))
-    lists = {name: mask.tolist() for name, mask in masks.items()}
-    assert_close(unroll(cell, *as_numpy, **lists), run(cell, params, carry, xs, **masks))
-
-
-def test_length_mask():
-    assert length_mask(jnp.array([[0, 2], [1, 3]]), 3).shape == (3, 2, 2)
-    assert length_mask(jnp.array(2), 3).tolist() == [True, True, False]
-    assert length_mask(jnp.array([0]), 0).shape == (0, 1)
-
-
-def test_a_layer_that_says_no_sizes_still_fits_into_a_stack():
-    cell = CELLS["stack-with-own"]
-    assert (cell.in_shape, cell.out_shape) == (None, (4,))
-    assert all(isinstance(layer, Cell) for layer in cell.layers)

@@ -67,7 +67,7 @@ def describe(experiment: Experiment) -> Result:
         "task": experiment.task,
         "unit": experiment.unit,
         "measure": experiment.measure,
-        "hidden": experiment.network.cell.out_shape,
+        "hidden": list(experiment.network.cell.out_shape or ()),
         "updates": training.updates,
         "learning_rate": training.learning_rate,
         "clip": training.clip,

@@ -43,7 +43,7 @@ def dyck(
 
     >>> words = dyck(jax.random.key(1), batch_size=1, max_pairs=4, min_pairs=4, kinds=2)
     >>> "".join("#([)]"[symbol] for symbol in words.inputs[:, 0])
-    '#[][]([])'
+    '#[([()])]'
     """
     require_size("batch_size", batch_size)
     require_size("kinds", kinds)

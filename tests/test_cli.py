@@ -209,3 +209,30 @@ def test_a_run_without_a_checkpoint(trained, tmp_path, capsys):
     shutil.rmtree(copy / "checkpoints")
     assert run(["sample", str(copy)]) == 2
     assert "`run` must hold a checkpoint" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("cell", ["layer_norm_lstm", "slstm"])
+def test_other_units_with_dropout_between_layers(cell, tmp_path, capsys):
+    text = tmp_path / "text"
+    text.write_text("some words and some more words, " * 40)
+    folder = tmp_path / "run"
+    options = ["--corpus", str(text), "--run", str(folder), "--steps", "10", "--layers", "2"]
+    options += ["--cell", cell, "--dropout", "0.3", *SMALL, "--json"]
+    assert run(["train", *options]) == 0
+    first = json.loads(capsys.readouterr().out.splitlines()[-1])["bits_per_char"]
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    shutil.rmtree(folder)
+    assert run(["train", *options]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["bits_per_char"] == first
+    shutil.rmtree(folder)
+    assert run(["train", *options, "--dropout", "0.0"]) == 0
+    without = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    # Before the first update validation is the same, because nothing is dropped there.
+    assert lines[0] == without[0] and lines[1]["loss"] != without[1]["loss"]
+
+
+def test_a_rate_of_dropout_that_is_none(tmp_path, capsys):
+    options = ["--run", str(tmp_path / "run"), "--dropout", "1.5"]
+    assert run(["train", *options, *SMALL]) == 2
+    assert "`dropout` must be a probability in [0, 1); got 1.5" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

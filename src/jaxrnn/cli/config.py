@@ -20,14 +20,32 @@ class TrainConfig:
     """Text file; the language reference of Python unless given."""
     level: Literal["char", "byte"] = "char"
     """What a symbol is: a character of UTF-8 text, or a byte of any file."""
-    cell: Literal["elman", "lstm", "gru"] = "lstm"
-    """Recurrent unit."""
+    cell: Literal[
+        "elman",
+        "irnn",
+        "lstm",
+        "gru",
+        "gru_reset_before",
+        "minimal_gated",
+        "peephole_lstm",
+        "coupled_lstm",
+        "layer_norm_lstm",
+        "layer_norm_gru",
+        "multiplicative_lstm",
+        "slstm",
+        "indrnn",
+        "antisymmetric",
+        "orthogonal",
+    ] = "lstm"
+    """Recurrent unit, by the name of its factory."""
     layers: int = 1
     """How many units are stacked."""
     hidden_size: int = 256
     """H, size of the hidden state of each layer."""
     embed_size: int = 64
     """D, size of the vector that stands for a symbol."""
+    dropout: float = 0.0
+    """Part of what goes into each layer, and out of the last, that training sets to zero."""
     batch_size: int = 32
     """B, streams that are read side by side."""
     segment_length: int = 64

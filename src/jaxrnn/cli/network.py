@@ -6,13 +6,13 @@ import jax
 import optax
 from flax import nnx
 
-from jaxrnn.cells import elman, gru, lstm, stack
+from jaxrnn import cells
+from jaxrnn.cells import Cell, input_dropout, output_dropout, stack
 from jaxrnn.cells.checks import require, require_size
+from jaxrnn.cells.noise import require_rate
 from jaxrnn.cli.config import TrainConfig
 from jaxrnn.models.language_model import LanguageModel, LanguageModelFunctions, functions
 from jaxrnn.train import TrainState, init_state
-
-CELLS = {"elman": elman, "lstm": lstm, "gru": gru}
 
 
 def network(config: TrainConfig, vocabulary_size: int) -> LanguageModelFunctions:
@@ -23,11 +23,21 @@ def network(config: TrainConfig, vocabulary_size: int) -> LanguageModelFunctions
     """
     for name in ("layers", "embed_size", "hidden_size"):
         require_size(name, getattr(config, name))
-    sizes = [config.embed_size] + [config.hidden_size] * (config.layers - 1)
-    cells = [CELLS[config.cell](size, config.hidden_size) for size in sizes]
-    cell = cells[0] if config.layers == 1 else stack(*cells)
+    require_rate("dropout", config.dropout)
+    cell = _layers(config)
     rngs = nnx.Rngs(config.seed)
     return functions(LanguageModel(cell, vocabulary_size=vocabulary_size, rngs=rngs))
+
+
+def _layers(config: TrainConfig) -> Cell:
+    """The recurrent layers, with dropout on what goes into each and out of the last."""
+    make, rate = getattr(cells, config.cell), config.dropout
+    sizes = [config.embed_size] + [config.hidden_size] * (config.layers - 1)
+    layers = [make(size, config.hidden_size) for size in sizes]
+    if rate:
+        layers[0] = input_dropout(layers[0], rate)
+        layers[-1] = output_dropout(layers[-1], rate)
+    return layers[0] if config.layers == 1 else stack(*layers, dropout=rate)
 
 
 def optimizer(config: TrainConfig) -> optax.GradientTransformation:

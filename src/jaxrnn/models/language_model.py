@@ -48,7 +48,12 @@ class LanguageModel(nnx.Module):
         self.readout = nnx.Linear(hidden_size, vocabulary_size, rngs=rngs)
 
     def __call__(
-        self, tokens: jax.Array, *, initial_carry: Any = None, resets: jax.Array | None = None
+        self,
+        tokens: jax.Array,
+        *,
+        initial_carry: Any = None,
+        resets: jax.Array | None = None,
+        key: jax.Array | None = None,
     ) -> tuple[Any, jax.Array]:
         """Reads symbols and predicts, at each step, the one after.
 
@@ -56,11 +61,13 @@ class LanguageModel(nnx.Module):
           tokens: symbols, integers in [0, V), `[T, *B]`.
           initial_carry: state before the first symbol; None starts afresh.
           resets: true where a text starts, `[T, *B]`.
+          key: draws the masks of dropout in the cell; None turns it off.
 
         Returns:
           The carry after the last symbol, and logits `[T, *B, V]`.
         """
-        carry, hs = self.rnn(self.embed(tokens), initial_carry=initial_carry, resets=resets)
+        embedded = self.embed(tokens)
+        carry, hs = self.rnn(embedded, initial_carry=initial_carry, resets=resets, key=key)
         return carry, self.readout(hs)
 
 
@@ -68,7 +75,7 @@ class LanguageModelFunctions(NamedTuple):
     """A language model as pure functions of its parameters, for training and generation."""
 
     params: Any
-    loss: Callable[[Any, Any, Any, jax.Array], tuple[jax.Array, jax.Array, Any]]
+    loss: Callable[[Any, Any, Any, jax.Array | None], tuple[jax.Array, jax.Array, Any]]
     step: Callable[[Any, Any, jax.Array], tuple[Any, jax.Array]]
     initial_carry: Callable[[int], Any]
 
@@ -78,7 +85,8 @@ def functions(model: LanguageModel) -> LanguageModelFunctions:
 
     Returns:
       `params`; `loss(params, carry, segment, key) -> (total nats, symbols, carry)` over a segment
-      with `inputs`, `targets`, `mask` and `resets`, each `[T, B]`, as truncated BPTT wants it;
+      with `inputs`, `targets`, `mask` and `resets`, each `[T, B]`, as truncated BPTT wants it, with
+      dropout only where there is a key;
       `step(params, carry, tokens [B]) -> (carry, logits [B, V])` for generation;
       `initial_carry(batch_size)`.
     """
@@ -86,11 +94,10 @@ def functions(model: LanguageModel) -> LanguageModelFunctions:
     cell = model.rnn.cell
 
     def loss(
-        params: Any, carry: Any, segment: Any, key: jax.Array
+        params: Any, carry: Any, segment: Any, key: jax.Array | None
     ) -> tuple[jax.Array, jax.Array, Any]:
-        del key  # nothing in this model is random
         read = nnx.merge(graph, params)
-        carry, logits = read(segment.inputs, initial_carry=carry, resets=segment.resets)
+        carry, logits = read(segment.inputs, initial_carry=carry, resets=segment.resets, key=key)
         total = jnp.sum(nll(logits, segment.targets, segment.mask))
         return total, jnp.sum(segment.mask), carry
 

@@ -15,7 +15,7 @@ from jax.sharding import PartitionSpec as P
 from jaxrnn.cells.checks import require
 from jaxrnn.train.state import TrainState
 
-LossFn = Callable[[Any, Any, Any, jax.Array], tuple[jax.Array, jax.Array, Any]]
+LossFn = Callable[[Any, Any, Any, Any], tuple[jax.Array, jax.Array, Any]]
 
 
 class Metrics(NamedTuple):

@@ -9,8 +9,8 @@ from jaxrnn.cells.checks import require, require_size
 from jaxrnn.data.synthetic.batch import FinalTarget
 
 # Of the constant 1. The sum of two independent numbers, each uniform on [0, 1] with the variance
-# 1/12, has the variance 1/6 = 0.1667. The 0.1767 of Bai, Kolter, Koltun 2018, arXiv:1803.01271, is
-# not that variance: no constant, and no noise in the data as stated there, gives it.
+# 1/12, has the variance 1/6, the 0.167 of Arjovsky, Shah, Bengio 2015. The 0.1767 that Bai, Kolter,
+# Koltun 2018, arXiv:1803.01271, give for the same guess on the same numbers is not that variance.
 ADDING_BASELINE = 1 / 6
 
 

@@ -21,8 +21,8 @@ def copy_memory(
 
     Symbol 0 is the blank, 1 to K carry information, K + 1 is the sign to begin.
 
-    Source: Hochreiter, Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735; with these sizes Arjovsky,
-    Shah, Bengio 2015, arXiv:1511.06464.
+    Source: Arjovsky, Shah, Bengio 2015, arXiv:1511.06464, whose sizes are the defaults, after
+    Hochreiter, Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735.
 
     Args:
       key: random key; consumed.

@@ -50,6 +50,10 @@ def test_a_run_that_is_killed_goes_on_to_the_same_result(room, tmp_path, monkeyp
     assert len(set(result["curve"][-1])) == 2  # networks of their own, on data of their own
     again = training.run(experiment, tmp_path / "a", 2, killed)
     assert again == result and len(calls) == 4
+    with pytest.raises(
+        ValueError, match="`out` must hold a run with clip = 2.0, or .*; got 1.0 in"
+    ):
+        training.run(small(experiment, clip=2.0), tmp_path / "a", 2, killed)
 
 
 def test_a_run_ends_when_every_network_has_learned(room, tmp_path, monkeypatch):

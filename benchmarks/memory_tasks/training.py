@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxrnn.cells.checks import require
 from jaxrnn.train import Checkpoints, TrainState, init_state
 from memory_tasks.experiment import Experiment
 
@@ -36,10 +37,13 @@ def run(
 
     Returns:
       What is written to `result.json`.
+
+    Raises:
+      ValueError: if the folder is that of a run with other settings.
     """
     path = folder / "result.json"
     if path.exists():
-        return json.loads(path.read_text("utf-8"))
+        return _of_these_settings(experiment, json.loads(path.read_text("utf-8")), folder)
     checkpoints = Checkpoints(folder / "checkpoints", keep=1)
     state, record = _begin(experiment, checkpoints, seeds)
     span = _compile(experiment, seeds)
@@ -53,7 +57,7 @@ def run(
         if time.monotonic() - saved > SAVE_SECONDS:
             checkpoints.save(state, record)
             saved = time.monotonic()
-    result = {**describe(experiment), **record, "scores": _test(experiment, state, seeds)}
+    result = {**record, "scores": _test(experiment, state, seeds)}
     part = path.with_suffix(".part")
     part.write_text(json.dumps(result) + "\n", "utf-8")
     os.replace(part, path)
@@ -95,8 +99,17 @@ def _begin(
     state = init_state(params, optimizer, (), data_key)
     state = state._replace(opt_state=jax.vmap(optimizer.init)(params))
     if checkpoints.latest() is None:
-        return state, {"curve": [], "seconds": 0.0}
-    return checkpoints.restore(state)
+        return state, {**describe(experiment), "curve": [], "seconds": 0.0}
+    state, record = checkpoints.restore(state)
+    return state, _of_these_settings(experiment, record, checkpoints.folder)
+
+
+def _of_these_settings(experiment: Experiment, record: Result, folder: Path) -> Result:
+    """The record itself, if it was made with the settings that there are now."""
+    for name, value in describe(experiment).items():
+        rule = f"hold a run with {name} = {value}, or be another folder"
+        require(record.get(name) == value, "out", rule, f"{record.get(name)} in {folder}")
+    return record
 
 
 def _compile(experiment: Experiment, seeds: int) -> Callable[[TrainState], Any]:

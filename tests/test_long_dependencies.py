@@ -51,7 +51,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_result(room, tmp_path, monkeyp
     again = training.run(experiment, tmp_path / "a", 2, killed)
     assert again == result and len(calls) == 4
     with pytest.raises(
-        ValueError, match="`out` must hold a run with clip = 2.0, or .*; got 1.0 in"
+        ValueError, match=r"`out` must hold a run with clip = 2\.0, or .*; got 1\.0 in"
     ):
         training.run(small(experiment, clip=2.0), tmp_path / "a", 2, killed)
 

@@ -13,6 +13,8 @@ from cases import D, H, assert_close, each_direction, fast_weights, numbers, pro
 from jaxrnn import (
     Chunked,
     LSTMState,
+    clockwork,
+    delayed,
     draw_masks,
     elman,
     gru,
@@ -252,6 +254,11 @@ def test_modules_take_the_key():
         ),
         (lambda: stack(lstm(D, H), dropout=True), "`dropout` must be a probability"),
         (lambda: recurrent_dropout(stack(lstm(D, H)), 0.1), "`cell` must be a dense cell"),
+        (lambda: zoneout(clockwork(D, H), 0.1), "`cell` must carry vectors and nothing else"),
+        (
+            lambda: zoneout(delayed(D, H), 0.1),
+            r"`cell` must give its hidden state, of shape \(8,\)",
+        ),
         (lambda: weight_drop(fast_weights(D, H), 0.1), "`cell` must be a dense cell"),
         (lambda: input_dropout(fast_weights(D, H), 0.1), "`cell` must be a Cell that says its in"),
         (

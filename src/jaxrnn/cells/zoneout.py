@@ -52,6 +52,8 @@ def zoneout(cell: Cell, rate: float | Carry) -> Cell:
     hidden = jax.eval_shape(quiet_parts.hidden, alone).shape
     rule = f"give its hidden state, of shape {hidden}, as its output"
     require(hidden == cell.out_shape, "cell", rule, cell.out_shape)
+    vectors = all(len(leaf.shape) == 1 for leaf in jax.tree.leaves(alone))
+    require(vectors, "cell", "carry vectors and nothing else", repr(cell))
     rates = _rates(rate, alone)
     quiet = dense_like(cell, _mixed(quiet_parts, rates))._replace(initial_carry=cell.initial_carry)
     leaves, structure = jax.tree.flatten(alone)

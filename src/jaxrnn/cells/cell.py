@@ -50,7 +50,7 @@ class DenseParts(NamedTuple):
 
     project: Callable[[Any, jax.Array], jax.Array]  # params, x [*B, D] -> z [*B, G]
     hidden: Callable[[Any], jax.Array]  # carry -> h [*B, H]
-    recurrent_kernel: Callable[[Any], jax.Array]  # params -> [H, G]
+    recurrent_kernel: Callable[[Any], jax.Array]  # params -> [H, G]; once for a sequence
     pointwise: Callable[[Any, Any, jax.Array, jax.Array], tuple[Any, jax.Array]]
     additive: bool = False  # whether z and r enter `pointwise` as z + r and in no other way
     pointwise_vjp: PointwiseVJP | None = None  # None: `jax.vjp` of `pointwise`

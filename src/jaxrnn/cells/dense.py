@@ -9,8 +9,14 @@ import jax
 import jax.numpy as jnp
 
 from jaxrnn.cells.cell import Cell, DenseParts, PointwiseVJP
-from jaxrnn.cells.rules import Zeros, as_input, cast, cast_like, starts_from
-from jaxrnn.cells.rules import recurrent_product as recurrent_product
+from jaxrnn.cells.rules import (
+    Zeros,
+    as_input,
+    cast,
+    cast_like,
+    recurrent_product,
+    starts_from,
+)
 
 
 def dense(

@@ -57,7 +57,7 @@ def indrnn(
 
     Returns:
       A dense `Cell` with `IndRNNParams` and the carry `h [*B, H]`. All of the recurrence is in
-      the pointwise part; the recurrent kernel is one column of zeros.
+      the pointwise part; the recurrent kernel has no columns.
 
     Raises:
       ValueError: if a size is not a positive integer.
@@ -83,8 +83,7 @@ def indrnn(
         return x @ params.w_x + params.b
 
     def recurrent_kernel(params: IndRNNParams) -> jax.Array:
-        # A product with no columns at all has no shape that the engine could infer.
-        return jnp.zeros((hidden_size, 1), params.u.dtype)
+        return jnp.zeros((hidden_size, 0), params.u.dtype)
 
     def pointwise(
         params: IndRNNParams, carry: jax.Array, z: jax.Array, r: jax.Array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrnn.cells.cell import DenseParts
-from jaxrnn.cells.dense import recurrent_product
+from jaxrnn.cells.rules import recurrent_product
 from jaxrnn.recurrence.buffers import fitting, loop, over_chunks, read, room, write
 from jaxrnn.recurrence.chunked_forward import (
     Inputs,
@@ -170,8 +171,9 @@ def _project_vjp(
 
 def _outer(hs: jax.Array, d_rs: jax.Array, compute: Any) -> jax.Array:
     """The gradient of the kernel: the sum over steps and batch of h ⊗ dr, as one matmul."""
-    rows = hs.reshape(-1, hs.shape[-1]).astype(compute)
-    columns = d_rs.reshape(-1, d_rs.shape[-1]).astype(compute)
+    count = math.prod(hs.shape[:-1])  # not -1, because G may be 0
+    rows = hs.reshape(count, hs.shape[-1]).astype(compute)
+    columns = d_rs.reshape(count, d_rs.shape[-1]).astype(compute)
     wide = jnp.promote_types(compute, jnp.float32)
     return jnp.matmul(rows.T, columns, preferred_element_type=wide)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxrnn.cells.cell import DenseParts
-from jaxrnn.cells.dense import recurrent_product
+from jaxrnn.cells.rules import recurrent_product
 from jaxrnn.recurrence.buffers import loop, over_chunks, read, read_gates, room, write
 from jaxrnn.recurrence.masks import masked, select
 from jaxrnn.recurrence.pointwise import pointwise_vjp

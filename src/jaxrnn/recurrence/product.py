@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.cells.dense import recurrent_product
+from jaxrnn.cells.rules import recurrent_product
 
 LARGE = 2**20
 """Bytes from which on a kernel is put on the left, the L2 cache of a core; a quarter more where the

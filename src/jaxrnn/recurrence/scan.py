@@ -1,14 +1,15 @@
-"""The plain `lax.scan` over `cell.step`: what correct means, and every JAX transformation works."""
+"""The plain `lax.scan` over a step: what correct means, and every JAX transformation works."""
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.cells.cell import StepFn
+from jaxrnn.cells.cell import DenseParts, StepFn
+from jaxrnn.cells.rules import recurrent_product
 from jaxrnn.recurrence.masks import select
 
 
@@ -52,6 +53,24 @@ def scan(
         return after, y
 
     return jax.lax.scan(body, carry, (xs, valid, starts), reverse=reverse)
+
+
+@lru_cache(maxsize=64)
+def step_with_kernel(parts: DenseParts) -> StepFn:
+    """The step of a dense cell for `(params, recurrent_kernel(params))` in the place of params.
+
+    A kernel that takes some making, such as the exponential of a matrix, is made before the loop,
+    and its derivative is taken once, after the backward loop.
+    """
+
+    def step(given: tuple[Any, jax.Array], carry: Any, x: jax.Array) -> tuple[Any, jax.Array]:
+        params, kernel = given
+        z = parts.project(params, x)
+        return parts.pointwise(
+            params, carry, z, recurrent_product(parts.hidden(carry), kernel, z.dtype)
+        )
+
+    return step
 
 
 # `lax.scan` outside `jax.jit` compiles again for every new `body`. This one compiles once for a

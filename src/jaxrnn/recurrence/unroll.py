@@ -16,7 +16,7 @@ from jaxrnn.recurrence.chunked import Chunked, chunked_compiled
 from jaxrnn.recurrence.masks import length_mask, reversed_resets
 from jaxrnn.recurrence.mesh import vary_together
 from jaxrnn.recurrence.remat import in_blocks
-from jaxrnn.recurrence.scan import scan, scan_compiled
+from jaxrnn.recurrence.scan import scan, scan_compiled, step_with_kernel
 
 
 def unroll(
@@ -155,6 +155,9 @@ def _run_layer(
     """Runs one cell over `inputs`, which are `(xs, valid, starts)`."""
     step = cell.step if isinstance(cell, Cell) else cell
     parts = cell.dense if isinstance(cell, Cell) else None
+    given = params
+    if parts is not None and choice.backend == "scan":
+        step, given = step_with_kernel(parts), (params, parts.recurrent_kernel(params))
 
     def block(carry: Any, inputs: Any) -> tuple[Any, Any]:
         xs, valid, starts = inputs
@@ -163,7 +166,7 @@ def _run_layer(
             return chunked_compiled(parts, params, carry, xs, *masks, choice.backend)
         # A step function of the user's own may close over anything, so nothing of it is cached.
         run = scan if parts is None else scan_compiled
-        return run(step, params, carry, xs, *masks)
+        return run(step, given, carry, xs, *masks)
 
     return in_blocks(block, choice.blocks, carry, inputs, reverse)
 

@@ -29,7 +29,7 @@ def plot_gradient_norms(norms: Mapping[str, Any], ax: Axes | None = None) -> Axe
         curve = np.median(values.reshape(len(values), -1), axis=1)
         ax.plot(np.where(curve > 0, curve, np.nan), color=color(index), label=label)
     ax.set_yscale("log")
-    ax.set(xlabel="state after step t", ylabel="‖∂L / ∂s_t‖")
+    ax.set(xlabel="t (steps)", ylabel=r"$\|\partial L / \partial s_t\|$")
     ax.legend(frameon=False)
     ax.grid(alpha=0.3)
     return ax
@@ -71,7 +71,7 @@ def plot_exponents(rates: Any, ax: Axes | None = None) -> Axes:
     rates = np.asarray(rates)
     steps = 1 + np.arange(len(rates))
     for index, curve in enumerate((np.cumsum(rates, axis=0) / steps[:, None]).T):
-        ax.plot(steps, curve, color=color(index), label=f"λ_{index + 1}")
+        ax.plot(steps, curve, color=color(index), label=f"$\\lambda_{{{index + 1}}}$")
     ax.axhline(0, color="0.6", linewidth=1)
     ax.set(xlabel="t (steps)", ylabel="mean rate (nats per step)")
     ax.legend(frameon=False)

@@ -102,7 +102,7 @@ def plot_descent(
     ax.figure.colorbar(image, ax=ax, label="loss")
     for index, (label, path) in enumerate(paths.items()):
         path = np.asarray(path)
-        ax.plot(*path.T, color=color(index), marker=".", markersize=4, linewidth=1, label=label)
+        ax.plot(*path.T, color=color(index), marker=".", markersize=3, linewidth=0.8, label=label)
         ax.plot(*path[0], color=color(index), marker="o")
     ax.set(xlim=xlim, ylim=ylim, xlabel="w", ylabel="b")
     ax.legend(frameon=True, framealpha=0.9)

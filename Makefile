@@ -11,7 +11,7 @@ train: $(VENV)/.train
 	$(RUN)/jaxrnn train $(ARGS)
 
 test: $(VENV)/.test
-	$(RUN)/python -m pytest -n auto $(ARGS)
+	$(RUN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 lint: $(VENV)/.dev
 	$(RUN)/ruff format --check .

@@ -19,6 +19,21 @@ from hypothesis import settings
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=20)
 settings.load_profile("repeatable")
 
+BASIC = {"elman", "elman-relu", "lstm", "gru", "stack", "own", "stack-with-own"}
+OF_FURTHER_UNITS = {"test_dense_units.py", "test_scanned.py"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests of all units but the basic ones, so that a run can leave them out."""
+    from cases import CASES
+
+    further = CASES.keys() - BASIC
+    for item in items:
+        case = getattr(item, "callspec", None)
+        named = case is not None and any(f"-{name}-" in f"-{case.id}-" for name in further)
+        if named or item.path.name in OF_FURTHER_UNITS:
+            item.add_marker("further")
+
 
 @pytest.fixture
 def key() -> Callable[[], jax.Array]:

@@ -73,7 +73,7 @@ def orthogonal(
 
     The exponential of an antisymmetric matrix is orthogonal, so the linear part keeps the norm of
     states and gradients over any number of steps, and any optimiser may move A. The exponential
-    costs O(H³): `unroll` makes and differentiates it once for a sequence, `cell.step` at every call.
+    costs O(H³): `unroll` makes and differentiates it once for a sequence, `cell.step` every time.
 
     Source: Lezcano-Casado, Martínez-Rubio 2019, arXiv:1901.08428.
 

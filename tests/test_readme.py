@@ -3,6 +3,7 @@
 import inspect
 import re
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,9 +18,9 @@ BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 @pytest.mark.parametrize("block", BLOCKS, ids=["functional", "flax", "diagnostics"])
 def test_code_runs(block):
-    names = {}
+    names: dict[str, Any] = {}
     exec(compile(block, "README.md", "exec"), names)
-    result = names.get("loss", names.get("norms"))
+    result = names["loss"] if "loss" in names else names["norms"]
     assert jnp.isfinite(result).all() and jnp.all(result > 0)
 
 

@@ -23,9 +23,10 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from jaxrnn import Chunked, unroll
+from jaxrnn import Chunked, bench, unroll
 from jaxrnn.bench.sizes import CELLS, Size, parse_sizes
 from jaxrnn.cells.checks import require_size
+from jaxrnn.cli import screen
 from jaxrnn.cli.options import fail, read_options
 
 BACKENDS: dict[str, Any] = {
@@ -90,7 +91,11 @@ def main() -> int:
         require_size("rounds", options.rounds)
     except ValueError as error:
         return fail(error)
-    rows = [row for size in sizes for row in measure(options, size)]
+    rows: list[dict[str, Any]] = []
+    with screen.progress(len(sizes), bench.machine()) as announce:
+        for size in sizes:
+            announce(", ".join(map(str, size)))
+            rows += measure(options, size)
     table = Table("cell", "B, T, D, H", "backend", "ms", "temporary MiB")
     for row in rows:
         size = ", ".join(map(str, row["size"]))

@@ -80,10 +80,16 @@ def train(options: Options) -> dict[str, Any]:
     return {
         "inputs_mib": round(xs.nbytes / 2**20, 1),
         "temporary_mib": temporary,
-        "process_peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10, 1),
+        "process_peak_mib": round(_peak_bytes() / 2**20, 1),
         "seconds": [round(each, 2) for each in seconds],
         "losses": losses,
     }
+
+
+def _peak_bytes() -> int:
+    """The most memory that the process has had; the unit of `ru_maxrss` is the system's."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def main() -> int:

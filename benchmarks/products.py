@@ -24,6 +24,7 @@ from rich.table import Table
 from jaxrnn import bench
 from jaxrnn.bench.timing import interleaved
 from jaxrnn.cells.checks import require, require_size
+from jaxrnn.cli import screen
 from jaxrnn.cli.options import fail, read_options
 from jaxrnn.recurrence.product import Product
 
@@ -83,7 +84,11 @@ def main() -> int:
     except ValueError as error:
         return fail(error)
     machine = bench.machine()
-    rows = [measure(size, options.rounds) for size in sizes]
+    rows = []
+    with screen.progress(len(sizes), machine) as announce:
+        for size in sizes:
+            announce(", ".join(map(str, size)))
+            rows.append(measure(size, options.rounds))
     table = Table("B, K, N", "kernel MiB", "right µs", "left µs", "right / left")
     for row in rows:
         _, inputs, outputs = row["size"]

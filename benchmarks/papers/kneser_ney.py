@@ -1,4 +1,4 @@
-"""Does the n-gram model reach the perplexities of Mikolov and others on the Penn Treebank?
+"""Does the n-gram model reach the published perplexities on the Penn Treebank?
 
     python benchmarks/papers/kneser_ney.py --data DIR [--orders 3,5] [--json]
 
@@ -28,8 +28,8 @@ from jaxrnn.cli import screen
 from jaxrnn.cli.options import fail, read_options
 
 END = "</s>"
-# Test perplexity of KN3 and KN5 in Mikolov et al. 2011, "Empirical evaluation and combination of
-# advanced language modeling techniques".
+# Test perplexity of KN3 and KN5 in table 4.1 of Mikolov's thesis, "Statistical language models based
+# on neural networks", 2012.
 PUBLISHED = {3: 148.3, 5: 141.2}
 
 

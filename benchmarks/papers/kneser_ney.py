@@ -28,8 +28,8 @@ from jaxrnn.cli import screen
 from jaxrnn.cli.options import fail, read_options
 
 END = "</s>"
-# Test perplexity of KN3 and KN5 in table 4.1 of Mikolov's thesis, "Statistical language models based
-# on neural networks", 2012.
+# Test perplexity of KN3 and KN5 in table 4.1 of Mikolov 2012, "Statistical language models based on
+# neural networks" (thesis).
 PUBLISHED = {3: 148.3, 5: 141.2}
 
 

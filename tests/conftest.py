@@ -35,6 +35,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("further")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def no_programs_of_other_modules() -> Iterator[None]:
+    """Thousands of compiled programs would fill the memory."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture
 def key() -> Callable[[], jax.Array]:
     """A fresh key at every call, the same ones in every run."""

@@ -45,7 +45,8 @@ def x64():
 def cell(request):
     """The cell of a run; every law holds on every backend, see `jaxrnn.explain`."""
     name, Backend.name = request.param
-    return CELLS[name]
+    yield CELLS[name]
+    jax.clear_caches()  # thousands of programs would fill the memory
 
 
 class Backend:

@@ -84,7 +84,7 @@ def test_a_bare_step_function_over_any_pytree(reverse):
         total, end = np.ones(2), int(LENGTHS[b])
         order = reversed(range(end)) if reverse else range(end)
         for t in order:
-            if RESETS[t + 1, b] and t + 1 < end if reverse else RESETS[t, b]:
+            if t + 1 < end and RESETS[t + 1, b] if reverse else RESETS[t, b]:
                 total = np.full(2, 10.0)
             total = total + np.asarray(table[symbols[t, b]] * weight[t, b])
             assert_close(ys["total"][t, b], total)

@@ -127,7 +127,7 @@ def _checked_shapes(
         fits = any(cell.in_shape == cell.out_shape for cell in cells)
         rule = "hold a layer that gives as many numbers as it takes, for a residual"
         require(fits, "cells", rule, list(cells))
-    seen = [None if s is None else jax.ShapeDtypeStruct(s, float) for s in shapes]
+    seen = [None if s is None else jax.ShapeDtypeStruct(s, jnp.float32) for s in shapes]
     for n, above in enumerate(cells[1:], 2):
         if above.in_shape is None or seen[n - 1] is None:
             continue

@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxrnn import Cell, elman, gru, initializers, lstm, unroll
-
-# IRNN: relu, a recurrent kernel that starts as the identity, and small weights from the input (Le,
-# Jaitly, Hinton 2015, arXiv:1504.00941).
-irnn = partial(
-    elman,
-    activation=jax.nn.relu,
-    kernel_init=jax.nn.initializers.normal(0.001),
-    recurrent_init=initializers.identity(),
-)
+from jaxrnn import Cell, elman, gru, initializers, irnn, lstm, unroll
 
 UNITS: dict[str, Callable[..., Cell]] = {"tanh": elman, "irnn": irnn, "gru": gru, "lstm": lstm}
 

@@ -84,6 +84,19 @@ def test_every_backend_sees_the_same_masks(name, reverse, backend):
     assert_close(value_and_gradients(CELLS[name], reverse, True, backend, given), expected)
 
 
+@pytest.mark.parametrize("backend", ["auto", "scan"])
+def test_steps_that_are_run_again_see_the_same_masks(backend):
+    params, carry, xs = problem(CELLS["all"], T, B)
+
+    def gradient(**options):
+        loss = lambda params: jnp.sum(
+            jnp.sin(unroll(CELLS["all"], params, carry, xs, key=key(), **options)[1])
+        )
+        return jax.jit(jax.grad(loss))(params)
+
+    assert_close(gradient(backend=backend, remat=4), gradient(backend="scan"))
+
+
 @each
 def test_steps_with_the_same_masks_equal_the_sequence(name):
     cell = CELLS[name]

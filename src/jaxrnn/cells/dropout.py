@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -41,10 +42,7 @@ def input_dropout(cell: Cell, rate: float, *, same_over_time: bool = False) -> C
     known = isinstance(cell, Cell) and cell.in_shape is not None
     require(known, "cell", "be a Cell that says its in_shape", repr(cell))
 
-    def draw(key: jax.Array, length: int, batch_shape: tuple[int, ...]) -> Masks:
-        own, inner = jax.random.split(key)
-        masks = _draw(own, rate, length, (*batch_shape, *(cell.in_shape or ())), same_over_time)
-        return masks._replace(inner=draw_masks(cell, inner, length, batch_shape))
+    draw = _drawing(cell, rate, cell.in_shape or (), same_over_time)
 
     def enter(params: Any, carry: Any, xs: jax.Array, masks: Masks) -> tuple[Any, Any, jax.Array]:
         return params, carry, _drop(xs, masks, rate)
@@ -68,10 +66,7 @@ def output_dropout(cell: Cell, rate: float, *, same_over_time: bool = False) -> 
     known = isinstance(cell, Cell) and cell.out_shape is not None
     require(known, "cell", "be a Cell that says its out_shape", repr(cell))
 
-    def draw(key: jax.Array, length: int, batch_shape: tuple[int, ...]) -> Masks:
-        own, inner = jax.random.split(key)
-        masks = _draw(own, rate, length, (*batch_shape, *(cell.out_shape or ())), same_over_time)
-        return masks._replace(inner=draw_masks(cell, inner, length, batch_shape))
+    draw = _drawing(cell, rate, cell.out_shape or (), same_over_time)
 
     enter = lambda params, carry, xs, masks: (params, carry, xs)
 
@@ -81,10 +76,20 @@ def output_dropout(cell: Cell, rate: float, *, same_over_time: bool = False) -> 
     return with_noise(cell, Noise(draw, enter, cell, leave))
 
 
-def _draw(key: jax.Array, rate: float, length: int, shape: Any, same_over_time: bool) -> Masks:
-    if same_over_time:
-        return Masks(fixed=jax.random.bernoulli(key, 1 - rate, shape))
-    return Masks(steps=jax.random.bernoulli(key, 1 - rate, (length, *shape)))
+def _drawing(
+    cell: Cell, rate: float, shape: tuple[int, ...], same_over_time: bool
+) -> Callable[[jax.Array, int, tuple[int, ...]], Masks]:
+    """The function that draws a mask of `shape` for each sequence, and the masks of `cell`."""
+
+    def draw(key: jax.Array, length: int, batch_shape: tuple[int, ...]) -> Masks:
+        own, inner = jax.random.split(key)
+        masks = draw_masks(cell, inner, length, batch_shape)
+        one = (*batch_shape, *shape)
+        if same_over_time:
+            return Masks(fixed=jax.random.bernoulli(own, 1 - rate, one), inner=masks)
+        return Masks(steps=jax.random.bernoulli(own, 1 - rate, (length, *one)), inner=masks)
+
+    return draw
 
 
 def _drop(array: jax.Array, masks: Masks, rate: float) -> jax.Array:

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxrnn.cells.cell import Cell, StepFn
-from jaxrnn.diagnostics.trajectory import batch_shape, checked, flat_states, join, step_of
+from jaxrnn.diagnostics.trajectory import checked, flat_states, join, step_of
+from jaxrnn.recurrence.arguments import batch_shape
 
 Loss = Callable[[Any, Any], jax.Array]  # states [T+1, *B, ...], ys [T, *B, H] -> one number
 

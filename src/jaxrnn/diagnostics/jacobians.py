@@ -11,7 +11,8 @@ import numpy as np
 
 from jaxrnn.cells.cell import Cell, StepFn
 from jaxrnn.cells.checks import require
-from jaxrnn.diagnostics.trajectory import batch_shape, floating_parts, states, step_of
+from jaxrnn.diagnostics.trajectory import floating_parts, states, step_of
+from jaxrnn.recurrence.arguments import batch_shape
 
 
 class Spectrum(NamedTuple):

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jaxrnn.cells.cell import Cell, StepFn
 from jaxrnn.cells.checks import require
 from jaxrnn.diagnostics.jacobians import flat_step
-from jaxrnn.diagnostics.trajectory import batch_shape, flat_states, states
+from jaxrnn.diagnostics.trajectory import flat_states, states
+from jaxrnn.recurrence.arguments import batch_shape
 
 
 def expansion_rates(

@@ -26,15 +26,6 @@ def checked(cell: Cell | StepFn, params: Any, carry: Any, xs: Any) -> tuple[Any,
     return carry, xs
 
 
-def batch_shape(cell: Cell | StepFn, carry: Any) -> tuple[int, ...]:
-    """The leading axes of a carry that are batch; a bare step function is taken to have none."""
-    if not isinstance(cell, Cell):
-        return ()
-    alone = jax.eval_shape(lambda: cell.initial_carry())
-    pairs = zip(jax.tree.leaves(alone), jax.tree.leaves(carry), strict=True)
-    return next((leaf.shape[: leaf.ndim - one.ndim] for one, leaf in pairs), ())
-
-
 def states(cell: Cell | StepFn, params: Any, carry: Any, xs: Any) -> tuple[Any, Any]:
     """Runs a cell and keeps every state.
 

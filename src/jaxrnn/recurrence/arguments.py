@@ -82,6 +82,15 @@ def check_backend(backend: Any, remat: Any) -> None:
         require(number, "remat", rule, repr(remat))
 
 
+def batch_shape(cell: Cell | StepFn, carry: Any) -> tuple[int, ...]:
+    """The leading axes of a carry that are batch; a bare step function is taken to have none."""
+    if not isinstance(cell, Cell):
+        return ()
+    alone = jax.eval_shape(lambda: cell.initial_carry())
+    pairs = zip(jax.tree.leaves(alone), jax.tree.leaves(carry), strict=True)
+    return next((leaf.shape[: leaf.ndim - one.ndim] for one, leaf in pairs), ())
+
+
 def _check_time(xs: Any) -> int:
     """Returns T, the size of the leading axis of every leaf of `xs`."""
     leaves = jax.tree.leaves(xs)

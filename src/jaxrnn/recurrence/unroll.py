@@ -10,7 +10,7 @@ import jax
 from jaxrnn.cells.cell import Cell, StepFn
 from jaxrnn.cells.checks import require
 from jaxrnn.cells.noise import draw_masks
-from jaxrnn.recurrence.arguments import check_arguments, check_backend
+from jaxrnn.recurrence.arguments import batch_shape, check_arguments, check_backend
 from jaxrnn.recurrence.choose import Backend, Choice, Remat, choose
 from jaxrnn.recurrence.chunked import Chunked, chunked_compiled
 from jaxrnn.recurrence.masks import length_mask, reversed_resets
@@ -175,10 +175,7 @@ def _draw(cell: Cell | StepFn, key: jax.Array, carry: Any, length: int) -> Any:
     """The masks of a cell for `length` steps of sequences with this carry."""
     require(isinstance(cell, Cell), "key", "be None for a bare step function", "a key")
     assert isinstance(cell, Cell)
-    alone = jax.tree.leaves(jax.eval_shape(cell.initial_carry))
-    batched = jax.tree.leaves(carry)
-    batch_shape = batched[0].shape[: batched[0].ndim - alone[0].ndim] if batched else ()
-    return draw_masks(cell, key, length, batch_shape)
+    return draw_masks(cell, key, length, batch_shape(cell, carry))
 
 
 def _through_layers(

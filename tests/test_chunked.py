@@ -60,6 +60,29 @@ def test_equals_the_scan_with_lengths_and_resets(name, reverse, keep):
 
 
 @pytest.mark.usefixtures("x64")
+@each_case
+@each_direction
+@pytest.mark.parametrize("shares", [2, 3])
+def test_shares_side_by_side_equal_the_scan(name, reverse, shares):
+    cell = CELLS[name]
+    given = arguments(cell)
+    expected = value_and_gradients(cell, True, reverse, "scan")(*given)
+    backend = Chunked(4, shares=shares)  # 2 + 1 sequences, or one each; 4 steps and the last 2
+    assert_close(value_and_gradients(cell, True, reverse, backend)(*given), expected)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("name", ["elman", "elman-relu", "lstm", "gru", "leaky-learned"])
+def test_shares_of_a_batch_without_masks(name):
+    cell = CELLS[name]
+    given = arguments(cell)
+    expected = value_and_gradients(cell, False, False, "scan")(*given)
+    for length in (None, 1, 4):
+        run = value_and_gradients(cell, False, False, Chunked(length, shares=2))
+        assert_close(run(*given), expected)
+
+
+@pytest.mark.usefixtures("x64")
 @each_policy
 @pytest.mark.parametrize("length", [1, 2, 5, 6])
 @pytest.mark.parametrize("name", ["lstm", "gru"])
@@ -119,22 +142,48 @@ def test_a_large_kernel_under_vmap_and_twice_differentiated():
 
         return jax.grad(lambda scale: jax.grad(loss)(scale) ** 2)(1.0)
 
-    expected, actual = (jax.vmap(partial(slope, each))(seeds) for each in ("scan", Chunked(4)))
-    assert_close(actual, expected)
+    expected = jax.vmap(partial(slope, "scan"))(seeds)
+    for backend in (Chunked(4), Chunked(4, shares=2)):
+        assert_close(jax.vmap(partial(slope, backend))(seeds), expected)
 
 
-@pytest.mark.parametrize("name", DENSE)
-def test_no_array_over_time_is_copied_in_a_loop(name):
-    # A step that copies one costs the more, the longer the sequence.
-    cell = CELLS[name]
-    params, carry, xs = problem(cell, 61, 1)
-    loss = lambda params: jnp.sum(unroll(cell, params, carry, xs, backend=Chunked())[1] ** 2)
+def loop_bodies(cell, batch, backend):
+    """The bodies of all loops of the compiled gradient over 61 steps, as lists of lines."""
+    params, carry, xs = problem(cell, 61, batch)
+    loss = lambda params: jnp.sum(unroll(cell, params, carry, xs, backend=backend)[1] ** 2)
     program = jax.jit(jax.grad(loss)).lower(params).compile().as_text()
     assert program is not None
-    bodies = re.findall(r"body=%([\w.-]+)", program)
-    of_bodies = [part for part in program.split("\n\n") if part.split(" ", 1)[0][1:] in bodies]
-    assert of_bodies and len(of_bodies) == len(set(bodies))
-    assert not [line for part in of_bodies for line in re.findall(r".*\[61,.* copy\(.*", part)]
+    names = re.findall(r"body=%([\w.-]+)", program)
+    bodies = [part for part in program.split("\n\n") if part.split(" ", 1)[0][1:] in names]
+    assert bodies and len(bodies) == len(set(names))
+    return [body.splitlines()[1:] for body in bodies]
+
+
+@pytest.mark.parametrize("shares", [1, 2])
+@pytest.mark.parametrize("name", DENSE)
+def test_no_array_over_time_is_copied_in_a_loop(name, shares):
+    # A step that copies one costs the more, the longer the sequence.
+    bodies = loop_bodies(CELLS[name], {1: 1, 2: 8}[shares], Chunked(shares=shares))
+    bodies = [body for body in bodies if not any(" while(" in line for line in body)]
+    assert bodies
+    assert not [line for body in bodies for line in body if re.search(r"\[61,.* copy\(", line)]
+
+
+@pytest.mark.parametrize("length", [None, 7])
+@pytest.mark.parametrize("name", ["elman", "elman-relu", "lstm", "gru"])
+def test_loops_of_shares_have_no_memory_in_common(name, length):
+    # What a body computes and its loop does not carry along goes into memory that XLA shares with
+    # whatever else has no use for it at that time, so that two loops would wait for each other.
+    for body in loop_bodies(CELLS[name], 4, Chunked(length, shares=2)):
+        carried = set(re.findall(r"%([\w.-]+)", next(line for line in body if "ROOT" in line)))
+        for line in reversed(body):  # a bitcast is the same memory
+            if same := re.match(r"\s*%([\w.-]+) = \S+ bitcast\(%([\w.-]+)\)", line):
+                carried |= {same[2]} if same[1] in carried else set()
+        made = [re.match(r"\s*%([\w.-]+) = f32\[\d\S* ([\w-]+)\(", line) for line in body]
+        free = {"parameter", "get-tuple-element", "constant", "bitcast"}
+        assert not [
+            each[0] for each in made if each and each[2] not in free and each[1] not in carried
+        ]
 
 
 @each_case
@@ -160,9 +209,10 @@ def test_nan_in_the_padding_reaches_nothing(keep):
 
 
 @pytest.mark.usefixtures("x64")
-def test_vmap_over_seeds_batches_the_weights():
+@pytest.mark.parametrize("shares", [1, 2])
+def test_vmap_over_seeds_batches_the_weights(shares):
     cell = CELLS["gru"]
-    run = value_and_gradients(cell, True, False, Chunked(4))
+    run = value_and_gradients(cell, True, False, Chunked(4, shares=shares))
     several = [arguments(cell, seed) for seed in range(3)]
     together = jax.vmap(run)(*jax.tree.map(lambda *leaves: jnp.stack(leaves), *several))
     for i, one in enumerate(several):
@@ -237,6 +287,7 @@ def test_forward_mode_is_refused_and_said():
         ("fast", '`backend` must be "auto", "scan" or a Chunked; got \'fast\''),
         (Chunked(0), "`backend.length` must be a positive integer; got 0"),
         (Chunked(4, "all"), "`backend.keep` must be one of"),  # type: ignore
+        (Chunked(shares=0), "`backend.shares` must be a positive integer; got 0"),
     ],
 )
 def test_wrong_backends(backend, message):

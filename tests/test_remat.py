@@ -9,8 +9,9 @@ import pytest
 from flax import nnx
 
 from cases import CELLS, assert_close, each_cell, each_direction, numbers, problem
-from jaxrnn import Chunked, explain, gru, lstm, stack, unroll
+from jaxrnn import Chunked, elman, explain, gru, lstm, peephole_lstm, stack, unroll
 from jaxrnn.nn import RNN
+from jaxrnn.recurrence import choose
 from jaxrnn.recurrence import remat as nested
 from jaxrnn.recurrence.choose import block_lengths
 
@@ -101,17 +102,42 @@ def test_explain():
     params, carry, xs = problem(cell, 40, B)
     own, low, high = explain(cell, params, carry, xs)
     assert own == ("scan", (), "the cell is not made of dense parts")
-    assert low.backend == Chunked(40, "gates") and "dense parts" in low.reason
-    assert high.backend == Chunked(40, "gates")
+    assert low.backend == Chunked(40, "gates", 1) and "dense parts" in low.reason
+    assert high.backend == Chunked(40, "gates", 1)
     assert [choice.backend for choice in explain(cell, params, carry, xs, backend="scan")] == [
         "scan"
     ] * 3
     own, low, high = explain(cell, params, carry, xs, remat=10)
-    assert own[:2] == ("scan", (10,)) and low[:2] == high[:2] == (Chunked(10, "borders"), ())
+    assert own[:2] == ("scan", (10,)) and low[:2] == high[:2] == (Chunked(10, "borders", 1), ())
     shapes = jax.eval_shape(lambda: (params, carry, xs))
     assert explain(cell, *shapes, remat="recursive")[2].blocks == ()
     assert explain(lambda params, carry, x: (carry, x), (), carry, xs)[0].backend == "scan"
     assert explain(cell, params, carry, xs[:0])[1].reason == "there are no steps"
+
+
+@pytest.mark.parametrize(
+    ("make", "batch", "cores", "devices", "backend", "shares"),
+    [
+        (lstm, 16, 2, 1, "auto", 2),
+        (lstm, 16, 2, 1, Chunked(), 2),
+        (lstm, 16, 2, 1, Chunked(shares=3), 3),
+        (elman, 64, 2, 1, "auto", 2),
+        (lstm, 16, 1, 1, "auto", 1),  # one core
+        (lstm, 16, 2, 2, "auto", 1),  # several devices, as many as there are cores
+        (lstm, 2, 2, 1, "auto", 1),  # few sequences
+        (elman, 16, 2, 1, "auto", 1),  # little to do in a step
+        (peephole_lstm, 16, 2, 1, "auto", 1),  # four gates, and no derivative by hand
+        (lstm, 16, 2, 1, Chunked(keep="borders"), 1),
+    ],
+)
+def test_shares(monkeypatch, make, batch, cores, devices, backend, shares):
+    monkeypatch.setattr(choose, "cores", lambda: cores)
+    monkeypatch.setattr(jax, "device_count", lambda: devices)
+    cell = make(128, 128)
+    given = jax.eval_shape(cell.init, jax.random.key(0)), cell.initial_carry((batch,))
+    xs = jax.ShapeDtypeStruct((9, batch, 128), jnp.float32)
+    (choice,) = explain(cell, *given, xs, backend=backend)
+    assert isinstance(choice.backend, Chunked) and choice.backend.shares == shares
 
 
 def test_another_platform_runs_the_scan(monkeypatch):

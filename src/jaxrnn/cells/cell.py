@@ -23,9 +23,10 @@ class PointwiseVJP(NamedTuple):
 
     `forward` does what `pointwise` does and saves what its derivative needs, a pytree of arrays
     `[*B, ...]`. `backward` takes the cotangents of the carry and the output to those of the carry,
-    z and r. Both are elementwise over the leading batch shape. Parameters inside the pointwise part
-    have their gradient in `parameters`, which is called with arrays over many steps at once and
-    returns a pytree like `params`, summed; None if there are none.
+    z and r; a leaf of the carry that `forward` does not read has None. Both are elementwise over
+    the leading batch shape. Parameters inside the pointwise part have their gradient in
+    `parameters`, which is called with arrays over many steps at once and returns a pytree like
+    `params`, summed; None if there are none.
 
     To be fast on a CPU, `forward` of an additive cell begins with z + r, and that of any other
     splits z and r into gates of the size H first, see `benchmarks/NOTES.md`.

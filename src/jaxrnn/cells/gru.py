@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.nn.initializers import lecun_normal
 from jax.nn.initializers import zeros as zeros_init
 
-from jaxrnn.cells.activations import gate_activations
+from jaxrnn.cells.activations import gates_of, squashed
 from jaxrnn.cells.cell import Cell, DenseParts, PointwiseVJP
 from jaxrnn.cells.checks import require_size
 from jaxrnn.cells.dense import dense
@@ -86,12 +86,12 @@ def gru(
         params: GRUParams, carry: jax.Array, z: jax.Array, r: jax.Array
     ) -> tuple[jax.Array, jax.Array, tuple[jax.Array, jax.Array]]:
         (z_r, z_u, z_n), (r_r, r_u, r_n) = (jnp.split(each, 3, axis=-1) for each in (z, r))
-        reset = gate_activations(z_r + r_r, "s")
-        update = gate_activations(z_u + r_u, "s")
+        saved = [squashed(z_r + r_r, "s"), squashed(z_u + r_u, "s")]
+        (reset,), (update,) = (gates_of(each, "s") for each in saved)
         inner = r_n + params.b_hn
         candidate = jnp.tanh(z_n + reset * inner)
         h = (1 - update) * candidate + update * carry
-        return h, h, (jnp.concatenate([reset, update, candidate], axis=-1), inner)
+        return h, h, (jnp.concatenate([*saved, candidate], axis=-1), inner)
 
     def backward(
         params: GRUParams,
@@ -102,7 +102,7 @@ def gru(
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
         del params
         gates, inner = saved
-        reset, update, candidate = jnp.split(gates, 3, axis=-1)
+        reset, update, candidate = gates_of(gates, "sst")
         d_h = d_carry + d_y
         d_n = d_h * (1 - update) * (1 - candidate**2)
         d_reset = d_n * inner * reset * (1 - reset)

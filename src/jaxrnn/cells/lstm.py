@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.nn.initializers import lecun_normal
 from jax.nn.initializers import zeros as zeros_init
 
-from jaxrnn.cells.activations import gate_activations
+from jaxrnn.cells.activations import gates_of, squashed
 from jaxrnn.cells.cell import Cell, DenseParts, PointwiseVJP
 from jaxrnn.cells.checks import require_size
 from jaxrnn.cells.dense import dense
@@ -99,24 +99,24 @@ def lstm(
         params: LSTMParams, carry: LSTMState, z: jax.Array, r: jax.Array
     ) -> tuple[LSTMState, jax.Array, jax.Array]:
         del params
-        gates = gate_activations(z + r, "ssts")
-        i, f, g, o = jnp.split(gates, 4, axis=-1)
+        saved = squashed(z + r, "ssts")
+        i, f, g, o = gates_of(saved, "ssts")
         c = f * carry.c + i * g
         h = o * jnp.tanh(c)
-        return LSTMState(h, c), h, gates
+        return LSTMState(h, c), h, saved
 
     def backward(
-        params: LSTMParams, gates: jax.Array, carry: LSTMState, d_carry: LSTMState, d_y: jax.Array
+        params: LSTMParams, saved: jax.Array, carry: LSTMState, d_carry: LSTMState, d_y: jax.Array
     ) -> tuple[LSTMState, jax.Array, jax.Array]:
         del params
-        i, f, g, o = jnp.split(gates, 4, axis=-1)
+        i, f, g, o = gates_of(saved, "ssts")
         tanh_c = jnp.tanh(f * carry.c + i * g)
         d_h = d_carry.h + d_y
         d_c = d_carry.c + d_h * o * (1 - tanh_c**2)
         d_i, d_f = d_c * g * i * (1 - i), d_c * carry.c * f * (1 - f)
         d_g, d_o = d_c * i * (1 - g**2), d_h * tanh_c * o * (1 - o)
         d_gates = jnp.concatenate([d_i, d_f, d_g, d_o], axis=-1)
-        return LSTMState(jnp.zeros_like(d_h), d_c * f), d_gates, d_gates
+        return LSTMState(None, d_c * f), d_gates, d_gates  # type: ignore
 
     parts = DenseParts(
         project,

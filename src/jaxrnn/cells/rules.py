@@ -44,8 +44,9 @@ def cast(params: Any, dtype: Any) -> Any:
 
 
 def cast_like(tree: Any, like: Any) -> Any:
-    """Every leaf in the dtype of its counterpart."""
-    return jax.tree.map(lambda new, old: new.astype(old.dtype), tree, like)
+    """Every leaf in the dtype of its counterpart; None stays None."""
+    to = lambda new, old: None if new is None else new.astype(old.dtype)
+    return jax.tree.map(to, tree, like, is_leaf=lambda leaf: leaf is None)
 
 
 def recurrent_product(h: jax.Array, kernel: jax.Array, compute: Any) -> jax.Array:

@@ -71,6 +71,8 @@ def check_backend(backend: Any, remat: Any) -> None:
     if chunked:
         if backend.length is not None:
             require_size("backend.length", backend.length)
+        if backend.shares is not None:
+            require_size("backend.shares", backend.shares)
         choices = ("gates", "carries", "borders")
         require(backend.keep in choices, "backend.keep", f"be one of {choices}", backend.keep)
         rule = 'be None where `backend` is a Chunked, which has keep="borders" for that'

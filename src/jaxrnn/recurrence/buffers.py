@@ -13,12 +13,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxrnn.recurrence.shares import Share
 
-def read(buffers: Any, t: Any) -> Any:
-    """Slot `t` of every array of a pytree; any slot at all if `t` is not in range."""
-    if isinstance(t, int):
-        return jax.tree.map(lambda leaf: leaf[t], buffers)
-    return jax.tree.map(lambda leaf: jax.lax.dynamic_index_in_dim(leaf, t, keepdims=False), buffers)
+
+def read(buffers: Any, t: Any, share: Share | None = None) -> Any:
+    """Slot `t` of every array of a pytree, or of it the sequences of one share."""
+
+    def slot(leaf: jax.Array) -> jax.Array:
+        if share is None or leaf.ndim == 1:
+            return _slice(leaf, [t], (1, *leaf.shape[1:]))[0]
+        return _slice(leaf, [t, share[0]], (1, share[1], *leaf.shape[2:]))[0]
+
+    return jax.tree.map(slot, buffers)
 
 
 def read_gates(gates: int, zs: jax.Array, t: Any) -> jax.Array:
@@ -27,23 +33,70 @@ def read_gates(gates: int, zs: jax.Array, t: Any) -> jax.Array:
     The slices that a cell takes of the result are those that were put together here, and XLA
     cancels the two: each gate is then read where it is used. A slice of a slot is not vectorised.
     """
+    if gates == 1:
+        return read(zs, t)
     size = zs.shape[-1] // gates
-    where = lambda gate: (t, *(0,) * (zs.ndim - 2), gate * size)
+    middle = [0] * (zs.ndim - 2)
     shape = (1, *zs.shape[1:-1], size)
-    pieces = [jax.lax.dynamic_slice(zs, where(gate), shape)[0] for gate in range(gates)]
+    pieces = [_slice(zs, [t, *middle, gate * size], shape)[0] for gate in range(gates)]
     return jnp.concatenate(pieces, axis=-1)
 
 
 def write(buffers: Any, values: Any, t: Any) -> Any:
     """The arrays of a pytree with slot `t` replaced."""
-    put = lambda leaf, value: jax.lax.dynamic_update_index_in_dim(leaf, value, t, 0)
+
+    def put(leaf: jax.Array, value: jax.Array) -> jax.Array:
+        at = _indices([t], leaf.ndim)
+        return jax.lax.dynamic_update_slice(leaf, value[None], at, allow_negative_indices=False)
+
     return jax.tree.map(put, buffers, values)
 
 
-def room(length: int, like: Any, beside: jax.Array) -> Any:
-    """New arrays `[length, *shape]` for a pytree of shapes; they vary over the mesh as `beside`."""
-    make = lambda leaf: jax.lax.full_like(beside, 0, leaf.dtype, (length, *leaf.shape))
-    return jax.tree.map(make, like)
+def corner(leaf: jax.Array, t: Any = 0) -> jax.Array:
+    """The first number in slot `t` of an array."""
+    return _slice(leaf, [t] if leaf.ndim else [], (1,) * leaf.ndim).reshape(())
+
+
+def _slice(leaf: jax.Array, start: list[Any], shape: tuple[int, ...]) -> jax.Array:
+    at = _indices(start, leaf.ndim)
+    return jax.lax.dynamic_slice(leaf, at, shape, allow_negative_indices=False)
+
+
+def _indices(start: list[Any], count: int) -> list[jax.Array]:
+    """As many indices as an array has axes, all of one dtype."""
+    return [jnp.asarray(i, jnp.int32) for i in (*start, *(0,) * (count - len(start)))]
+
+
+def slice_time(tree: Any, start: Any, steps: int, share: Share | None = None) -> Any:
+    """The slots `start .. start+steps-1` of every array of a pytree, or of it one share."""
+
+    def piece(leaf: jax.Array) -> jax.Array:
+        if len(leaf) != steps:
+            leaf = _slice(leaf, [start], (steps, *leaf.shape[1:]))
+        return leaf if share is None else leaf[:, share[0] : sum(share)]
+
+    return jax.tree.map(piece, tree)
+
+
+def room(length: int, like: Any, beside: jax.Array, share: Share | None = None) -> Any:
+    """New arrays `[length, *shape]` for a pytree of shapes, to be filled before they are read.
+
+    They vary over the mesh as `beside`. Each holds a number of its own: of several with the same
+    XLA would make one, and copies of it.
+    """
+    leaves, structure = jax.tree.flatten(like)
+    first = share[0] * len(leaves) if share else 0
+
+    def make(number: int, leaf: Any) -> jax.Array:
+        number = number % 100 if jnp.issubdtype(leaf.dtype, jnp.floating) else 0
+        return jax.lax.full_like(beside, number, leaf.dtype, (length, *leaf.shape))
+
+    return structure.unflatten([make(first + i, leaf) for i, leaf in enumerate(leaves)])
+
+
+def empty(like: Any, beside: jax.Array, share: Share | None) -> Any:
+    """Arrays of the shapes of a pytree, to be replaced before they are read: see `room`."""
+    return jax.tree.map(lambda leaf: leaf[0], room(1, like, beside, share))
 
 
 def fitting(buffers: Sequence[jax.Array], wanted: Any, taken: Sequence[int] = ()) -> int | None:
@@ -52,43 +105,6 @@ def fitting(buffers: Sequence[jax.Array], wanted: Any, taken: Sequence[int] = ()
         if i not in taken and leaf.shape[1:] == wanted.shape and leaf.dtype == wanted.dtype:
             return i
     return None
-
-
-def loop(
-    step: Callable[[Any, Any, Any], Any],
-    state: Any,
-    fetch: Callable[[Any, Any], Any],
-    length: int,
-    reverse: bool,
-    ahead: bool,
-) -> Any:
-    """Runs `state, out = step(state, inputs, k)` for k = 0 .. length-1, or backwards.
-
-    The inputs of a step are `fetch(state, k)`. With `ahead` they are made at the end of the step
-    before and arrive as arrays of their own: XLA:CPU would otherwise fuse the reading of the slot
-    into whatever consumes it, and does not vectorise a fusion that slices the gates out of what it
-    reads at a position known only at run time; such a fusion is many times slower. Where nothing
-    is sliced that copy is better saved, but never where `step` writes to the array that is read:
-    XLA may then copy the whole of it at every step.
-
-    Returns:
-      The last state, and what `step` gave beside it, stacked over k.
-    """
-
-    def body(state: Any, k: jax.Array) -> tuple[Any, Any]:
-        return step(state, fetch(state, k), k)
-
-    def body_ahead(state: Any, k: jax.Array) -> tuple[Any, Any]:
-        state, inputs = state
-        state, out = step(state, inputs, k)
-        return (state, fetch(state, k - 1 if reverse else k + 1)), out
-
-    steps = jnp.arange(length)
-    if not ahead:
-        return jax.lax.scan(body, state, steps, reverse=reverse)
-    first = (state, fetch(state, length - 1 if reverse else 0))
-    (state, _), out = jax.lax.scan(body_ahead, first, steps, reverse=reverse)
-    return state, out
 
 
 def over_chunks(

@@ -3,7 +3,8 @@
 Forward, the inputs of a chunk of K steps are projected by one matmul, and the loop over the steps
 holds only `h @ w_h` and the pointwise part. Backward, the loop holds only the transpose of the
 pointwise part and `dr @ w_h.T`; the gradient of each weight is one matmul after it. What the
-backward pass reads and what it makes share their memory.
+backward pass reads and what it makes share their memory, and nothing is computed in a loop that is
+not part of its state, so that two halves of a batch can run side by side on two cores.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from typing import Any, Literal, NamedTuple
 import jax
 
 from jaxrnn.cells.cell import DenseParts
-from jaxrnn.recurrence.chunked_backward import backward
-from jaxrnn.recurrence.chunked_forward import Inputs, Plan, forward
+from jaxrnn.recurrence.chunked_backward import backward, backward_in_shares
+from jaxrnn.recurrence.chunked_forward import forward, forward_in_shares
+from jaxrnn.recurrence.plan import Inputs, Kept, Plan
+from jaxrnn.recurrence.shares import cut
 
 BLOCK_BYTES = 2 * 2**20
 """Pre-activations that one matmul makes, if no length is given: enough for two cores to share the
@@ -28,7 +31,7 @@ memory, not measured against others."""
 
 
 class Chunked(NamedTuple):
-    """The chunked engine as a backend of `unroll`, with its two knobs.
+    """The chunked engine as a backend of `unroll`, with its knobs.
 
     Attributes:
       length: K, steps in a chunk; what is left of T is a shorter chunk of its own. With "gates" it
@@ -39,10 +42,14 @@ class Chunked(NamedTuple):
         the fastest; "carries": those alone, and one matmul for each chunk recovers the rest;
         "borders": the carry at the border of each chunk, from which the chunk is run again, so that
         memory grows with T / K + K.
+      shares: into how many parts the batch is cut, its first axis if it has several; they run side
+        by side on the cores of a CPU. If None, two where that is faster. With "carries" and
+        "borders" it is always one.
     """
 
     length: int | None = None
     keep: Literal["gates", "carries", "borders"] = "gates"
+    shares: int | None = None
 
 
 def chunked(
@@ -78,7 +85,10 @@ def chunked(
         block = min(length, _steps_of(BLOCK_BYTES, parts, params, xs))
     h, g = jax.eval_shape(parts.recurrent_kernel, params).shape
     gates = g // h if g % h == 0 else 0
-    plan = Plan(parts, length, block, gates, backend.keep, reverse)
+    shares = cut(backend.shares if backend.keep == "gates" else 1, xs.shape[1:-1])
+    # Elsewhere a loop whose length is known is better than one in place.
+    in_place = jax.default_backend() == "cpu"
+    plan = Plan(parts, length, block, gates, backend.keep, reverse, shares, in_place)
     return _run(plan, params, start_carry, carry, Inputs(xs, valid, starts))
 
 
@@ -106,17 +116,53 @@ def _steps_of(room: int, parts: DenseParts, params: Any, xs: Any) -> int:
 def _run(
     plan: Plan, params: Any, start_carry: Any, carry: Any, inputs: Inputs
 ) -> tuple[Any, jax.Array]:
-    return forward(plan, params, start_carry, carry, inputs, store=False)[0]
+    return _forward(plan, params, start_carry, carry, inputs, False)[0]
 
 
-def _forward(
+def _run_forward(
     plan: Plan, params: Any, start_carry: Any, carry: Any, inputs: Inputs
 ) -> tuple[tuple[Any, jax.Array], Any]:
-    outputs, kept = forward(plan, params, start_carry, carry, inputs, store=True)
+    outputs, kept = _forward(plan, params, start_carry, carry, inputs, True)
     return outputs, (params, start_carry, inputs, kept)
 
 
-_run.defvjp(_forward, backward)
+def _run_backward(plan: Plan, residuals: Any, cotangents: Any) -> tuple[Any, Any, Any, Inputs]:
+    return _backward(plan, residuals, cotangents)
+
+
+_run.defvjp(_run_forward, _run_backward)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0, 5))
+def _forward(
+    plan: Plan, params: Any, start_carry: Any, carry: Any, inputs: Inputs, store: bool
+) -> tuple[tuple[Any, jax.Array], list[Kept]]:
+    """All shares, one after the other in the program; nothing in it makes one wait for another."""
+    if plan.shares == (None,):
+        outputs, kept = forward(plan, params, start_carry, carry, inputs, store)
+        return outputs, [kept]
+    return forward_in_shares(plan, params, start_carry, carry, inputs, store)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _backward(plan: Plan, residuals: Any, cotangents: Any) -> tuple[Any, Any, Any, Inputs]:
+    back = backward if plan.shares == (None,) else backward_in_shares
+    d_params, d_start, d_carry, d_xs = back(plan, residuals, cotangents)
+    return d_params, d_start, d_carry, Inputs(d_xs, None, None)
+
+
+@_forward.defjvp
+def _forward_twice(plan: Plan, store: bool, primals: Any, tangents: Any) -> Any:
+    """A loop in place cannot be differentiated; the same by `lax.scan` can."""
+    return jax.jvp(
+        lambda *given: _forward.fun(plan._replace(in_place=False), *given, store), primals, tangents
+    )
+
+
+@_backward.defjvp
+def _backward_twice(plan: Plan, primals: Any, tangents: Any) -> Any:
+    return jax.jvp(partial(_backward.fun, plan._replace(in_place=False)), primals, tangents)
+
 
 chunked_compiled = jax.jit(
     chunked, static_argnames=("parts", "reverse", "backend"), inline=True

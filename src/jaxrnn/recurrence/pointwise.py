@@ -29,6 +29,8 @@ def pointwise_vjp(parts: DenseParts) -> PointwiseVJP:
             return parts.pointwise(params, carry, *_gates(parts, saved, d_y.dtype))
 
         d_before, d_saved = jax.vjp(point, carry, saved)[1]((d_carry, d_y))
+        used = _used(parts, params, carry, *_gates(parts, saved, d_y.dtype))[1]
+        d_before = jax.tree.map(lambda leaf, used: leaf if used else None, d_before, used)
         return d_before, *((d_saved, d_saved) if parts.additive else d_saved)
 
     return PointwiseVJP(forward, backward)
@@ -43,6 +45,21 @@ def parameters_of_pointwise(
         return parts.pointwise(params, carry, *_gates(parts, saved, d_y.dtype))
 
     return jax.vjp(point, params)[1]((d_carry, d_y))[0]
+
+
+def uses_parameters(parts: DenseParts, params: Any, carry: Any, z: Any, r: Any) -> bool:
+    """Whether there are parameters in the pointwise part."""
+    return any(jax.tree.leaves(_used(parts, params, carry, z, r)[0]))
+
+
+def _used(parts: DenseParts, params: Any, carry: Any, z: Any, r: Any) -> tuple[Any, Any]:
+    """Of the parameters and of the carry, which leaves the pointwise part makes use of."""
+    shape = lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
+    given = jax.tree.map(shape, (params, carry, z, r))
+    jaxpr = jax.make_jaxpr(parts.pointwise)(*given).jaxpr
+    inside = {id(v) for atoms in (*(e.invars for e in jaxpr.eqns), jaxpr.outvars) for v in atoms}
+    leaves, structure = jax.tree.flatten(given[:2])
+    return structure.unflatten(id(v) in inside for v in jaxpr.invars[: len(leaves)])
 
 
 def _gates(parts: DenseParts, saved: Any, dtype: Any) -> tuple[jax.Array, jax.Array]:

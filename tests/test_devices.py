@@ -119,14 +119,14 @@ def test_wrong_numbers_of_devices(given, message, tmp_path, capsys):
         ({}, 2, 2),
         ({}, 1, 1),
         ({"batch_size": 33}, 2, 1),
-        ({"batch_size": 16}, 2, 1),
-        ({"hidden_size": 512}, 2, 1),
-        ({"hidden_size": 512, "devices": 2}, 2, 2),
+        ({"batch_size": 8}, 2, 1),
+        ({"batch_size": 8, "devices": 2}, 2, 2),
+        ({"hidden_size": 512}, 2, 2),
     ],
     ids=str,
 )
 def test_the_choice(options, cores, expected, monkeypatch):
-    monkeypatch.setattr(devices, "_cores", lambda: cores)
+    monkeypatch.setattr(devices, "cores", lambda: cores)
     monkeypatch.setattr(devices, "_ask_for_host_devices", lambda count: None)
     monkeypatch.setattr(jax, "device_count", lambda: 2)
     assert devices.choose_devices(TrainConfig(**options)) == expected

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 
 import jax
 import numpy as np
@@ -11,15 +10,16 @@ from jax.sharding import Mesh
 
 from jaxrnn.cells.checks import require, require_size
 from jaxrnn.cli.config import TrainConfig
+from jaxrnn.recurrence.choose import cores
 
 
 def choose_devices(config: TrainConfig) -> int:
     """The number of devices that share the streams of a batch: what is asked for, or the faster.
 
-    A step of a small network keeps one core of a CPU busy, so two host devices train faster than
-    one; with fewer streams or a larger state the products are shared well enough without. Measured
-    on two cores, see `benchmarks/NOTES.md`. The choice is kept in the run folder, because another
-    number of devices rounds otherwise.
+    On a CPU of several cores two host devices train faster than one, because they share all the
+    work and not only that of the recurrent layers. Measured on two cores, from 16 streams on, see
+    `benchmarks/NOTES.md`. The choice is kept in the run folder, because another number of devices
+    rounds otherwise.
 
     Raises:
       ValueError: if the number asked for is not positive, does not divide the batch, or cannot be
@@ -27,8 +27,8 @@ def choose_devices(config: TrainConfig) -> int:
     """
     wanted = config.devices
     if wanted is None:
-        suits = config.batch_size % 2 == 0 and config.batch_size >= 32 and config.hidden_size <= 384
-        wanted = 2 if _cores() > 1 and suits else 1
+        suits = config.batch_size % 2 == 0 and config.batch_size >= 16
+        wanted = 2 if cores() > 1 and suits else 1
     require_size("devices", wanted)
     divides = config.batch_size % wanted == 0
     require(divides, "devices", f"divide batch_size = {config.batch_size}", wanted)
@@ -44,13 +44,6 @@ def choose_devices(config: TrainConfig) -> int:
 def mesh_of(devices: int) -> Mesh | None:
     """A mesh over the first devices; None for one."""
     return None if devices == 1 else Mesh(np.array(jax.devices()[:devices]), ("batch",))
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _ask_for_host_devices(count: int) -> None:

@@ -112,7 +112,7 @@ def test_byte_level(tmp_path, capsys):
         ("sample", "Run folder that `jaxrnn train` made. (required)"),
         ("sample missing", "`run` must be a folder that `jaxrnn train` made; got missing"),
         ("nonsense", "Unrecognized options: nonsense"),
-        ("", "Expected one of {train, sample, bench}"),
+        ("", "Expected one of {train, sample, baseline, bench}"),
         ("bench --cell lsmt", "invalid choice 'lsmt' for argument '--cell'"),
         ("bench --lengths 16,x", "`lengths` must be positive integers, separated by commas; got"),
         ("bench --lengths 0", "`lengths` must be positive integers, separated by commas; got '0'"),

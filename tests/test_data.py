@@ -41,6 +41,42 @@ def test_bytes_come_back(text):
     assert tokenizer.encode(text).tolist() == list(text.encode("utf-8"))
 
 
+WORD = st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1).filter(
+    lambda word: word.split() == [word] and word not in ("<unk>", "</s>")
+)
+
+
+@LIMITS
+@given(st.lists(st.lists(WORD, min_size=1), min_size=1))
+def test_words_come_back(lines):
+    text = "\n".join(" ".join(line) for line in lines)
+    tokenizer = data.WordTokenizer.from_text(text)
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert tokenizer.unknown(text) == []
+
+
+def test_words_by_frequency_and_the_rest_unknown(tmp_path):
+    text = "b a b <unk>\na b c\n"
+    whole = data.WordTokenizer.from_text(text)
+    assert whole.vocabulary_size == 5 and whole.encode("<unk> b d").tolist() == [0, 1, 0]
+    cut = data.WordTokenizer.from_text(text, size=3)
+    assert cut.encode("</s> b a\n").tolist() == [2, 1, 0, 2]  # "</s>" and "a" are twice there
+    assert cut.decode([0]) == "<unk>" and cut.unknown("b z") == ["z"]
+    whole.save(tmp_path / "v.json")
+    loaded = data.load_tokenizer(tmp_path / "v.json")
+    assert loaded.encode(text).tolist() == whole.encode(text).tolist()
+    assert isinstance(loaded, data.WordTokenizer) and loaded.boundary == whole.boundary
+    assert data.WordTokenizer(["x"]).boundary is None
+
+
+@pytest.mark.parametrize("words", [["a", "a"], ["a b"], ["<unk>"], [""]])
+def test_wrong_words(words):
+    with pytest.raises(ValueError, match="`words` must be distinct words without white space"):
+        data.WordTokenizer(words)
+    with pytest.raises(ValueError, match="`size` must be at least 2; got 1"):
+        data.WordTokenizer.from_text("a", size=1)
+
+
 def test_unknown_characters_are_symbol_zero_and_are_named():
     tokenizer = data.CharTokenizer.from_text("abba")
     assert tokenizer.encode("abc!").tolist() == [1, 2, 0, 0]

@@ -22,34 +22,58 @@ class Corpus(NamedTuple):
     digest: str  # SHA-256 of the text
 
 
+class Text(NamedTuple):
+    """A text as symbols, in two parts."""
+
+    tokenizer: data.Tokenizer
+    training: np.ndarray  # [N]
+    validation: np.ndarray  # [N]
+    symbols_per_char: float  # in the validation part; 1 at character level
+    digest: str  # SHA-256 of the whole
+
+
 def read_corpus(config: TrainConfig) -> Corpus:
     """Reads, splits, encodes and cuts the corpus of a run.
-
-    The vocabulary is that of the training part; what only the validation part has is unknown there.
 
     Raises:
       ValueError: if the text is missing, empty, too short, or not what `level` says.
     """
     require_size("batch_size", config.batch_size)
     require_size("segment_length", config.segment_length)
-    text: Any = _read(config)
-    training, validation = data.split(text, config.validation)
     shortest = config.batch_size * config.segment_length
     rule = f"hold more than batch_size x segment_length = {shortest} symbols to train on"
+    text = read_symbols(config, shortest, rule)
+    cut = {"batch_size": config.batch_size, "segment_length": config.segment_length}
+    training = data.streams(text.training, **cut)
+    validation = _validation_streams(text.validation)
+    return Corpus(text.tokenizer, training, validation, text.symbols_per_char, text.digest)
+
+
+def read_symbols(
+    config: TrainConfig, shortest: int = 0, rule: str = "hold symbols to train on"
+) -> Text:
+    """Reads, splits and encodes the corpus of a run, of which more than `shortest` are to train on.
+
+    The vocabulary is that of the training part; what only the validation part has is unknown there.
+
+    Raises:
+      ValueError: if the text is missing, empty, too short, or not what `level` says.
+    """
+    text: Any = _read(config)
+    training, validation = data.split(text, config.validation)
     require(len(training) > shortest, "corpus", rule, len(training))
     require(len(validation) > 1, "corpus", "leave two symbols for validation", len(validation))
-    require(len(set(training)) > 1, "corpus", "hold two different symbols", repr(training[0]))
+    require(len(set(training)) > 1, "corpus", "hold two different symbols", repr(training[:1]))
     if isinstance(training, str):
         tokenizer = data.CharTokenizer.from_text(training)
         chars = len(validation)
     else:
         tokenizer = data.ByteTokenizer()
         chars = len(validation.decode("utf-8", errors="replace"))
-    cut = {"batch_size": config.batch_size, "segment_length": config.segment_length}
-    return Corpus(
+    return Text(
         tokenizer,
-        data.streams(tokenizer.encode(training), **cut),
-        _validation_streams(tokenizer.encode(validation)),
+        tokenizer.encode(training),
+        tokenizer.encode(validation),
         len(validation) / chars,
         hashlib.sha256(text.encode("utf-8") if isinstance(text, str) else text).hexdigest(),
     )

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import tyro
 
 from jaxrnn.cli import folder
+from jaxrnn.cli.baseline import BaselineConfig, measure
 from jaxrnn.cli.bench import BenchConfig, run_bench
 from jaxrnn.cli.config import SampleConfig, TrainConfig, load_config, require_same
 from jaxrnn.cli.options import fail, read_options
@@ -37,21 +38,25 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _perform(config: TrainConfig | SampleConfig | BenchConfig) -> dict[str, Any]:
+Config = TrainConfig | SampleConfig | BaselineConfig | BenchConfig
+
+
+def _perform(config: Config) -> dict[str, Any]:
     """Runs a command and returns its result, as JSON."""
     if isinstance(config, TrainConfig):
         return train(config, _program())
-    return write(config) if isinstance(config, SampleConfig) else run_bench(config)
+    if isinstance(config, SampleConfig):
+        return write(config)
+    return measure(config) if isinstance(config, BaselineConfig) else run_bench(config)
 
 
-def _parse(
-    arguments: list[str], kept: TrainConfig | None = None
-) -> TrainConfig | SampleConfig | BenchConfig:
+def _parse(arguments: list[str], kept: TrainConfig | None = None) -> Config:
     """Reads the options; those that are not given are as in `kept`."""
     command = tyro.conf.subcommand("train", default=kept or TrainConfig())
     commands: Any = (
         Annotated[TrainConfig, command]
         | Annotated[SampleConfig, tyro.conf.subcommand("sample")]
+        | Annotated[BaselineConfig, tyro.conf.subcommand("baseline")]
         | Annotated[BenchConfig, tyro.conf.subcommand("bench")]
     )
     return read_options(commands, arguments, program="jaxrnn", description=_DESCRIPTION)
@@ -66,7 +71,8 @@ def _parse_again(arguments: list[str], kept: TrainConfig) -> TrainConfig:
 
 
 _DESCRIPTION = (
-    "Recurrent networks in JAX: train a language model on a text, let it write, measure scans."
+    "Recurrent networks in JAX: train a language model on a text, let it write, compare it with "
+    "an n-gram model, measure scans."
 )
 
 

@@ -10,4 +10,5 @@ from jaxrnn.data.streams import streams as streams
 from jaxrnn.data.tokenizers import ByteTokenizer as ByteTokenizer
 from jaxrnn.data.tokenizers import CharTokenizer as CharTokenizer
 from jaxrnn.data.tokenizers import Tokenizer as Tokenizer
+from jaxrnn.data.tokenizers import WordTokenizer as WordTokenizer
 from jaxrnn.data.tokenizers import load_tokenizer as load_tokenizer

@@ -32,6 +32,8 @@ from jaxrnn.cli.options import fail, read_options
 BACKENDS: dict[str, Any] = {
     "scan": "scan",
     "chunked, gates": Chunked(keep="gates"),
+    "chunked, gates, 1 share": Chunked(keep="gates", shares=1),
+    "chunked, gates, 2 shares": Chunked(keep="gates", shares=2),
     "chunked, carries": Chunked(keep="carries"),
     "chunked, borders": Chunked(keep="borders"),
 }

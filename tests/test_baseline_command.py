@@ -80,16 +80,20 @@ def test_the_text_of_a_run(tmp_path, capsys):
     [
         ("", "`train` must be a text file, or a run folder be given; got None"),
         ("--train {}/train", "`valid` must be a text file, or `test` be one; got None"),
-        ("--train {}/none --valid {}/valid", "must be a file that exists; got"),
+        ("--train {}/none --valid {}/valid", "`train` must be a file that exists; got"),
+        ("--train {}/train --valid {}/none", "`valid` must be a file that exists; got"),
+        ("--train {}/train --test {}/latin", "`test` must be UTF-8 text"),
+        ("{} --level word", "`run` must stand alone, because it has a text and symbols; got"),
         ("--train {}/train --valid {}/valid --order 0", "`order` must be a positive integer"),
         ("--train {}/train --valid {}/valid --vocabulary 9", "`vocabulary` must be given at level"),
-        ("{} --train {}/train", "`run` must stand alone, without --train"),
+        ("{} --train {}/train", "`run` must stand alone, because"),
         ("{}", "`run` must be a folder that `jaxrnn train` made"),
         ("--train {}/train --valid {}/blank --level word", "`valid` must hold a symbol"),
     ],
 )
 def test_wrong_options(files, capsys, arguments, message):
     (files / "blank").write_text("  ", "utf-8")
+    (files / "latin").write_bytes(b"caf\xe9")
     before = sorted(files.iterdir())
     assert run(["baseline", *arguments.replace("{}", str(files)).split()]) == 2
     err = capsys.readouterr().err

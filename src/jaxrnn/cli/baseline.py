@@ -32,8 +32,9 @@ class BaselineConfig:
     """Text file to measure on."""
     test: Path | None = None
     """Another one, on which the result is reported."""
-    level: Literal["char", "byte", "word"] = "char"
-    """What a symbol is; a word is what white space separates, or the end of a line."""
+    level: Literal["char", "byte", "word"] | None = None
+    """What a symbol of a file is, a character unless given; a word is what white space separates,
+    or the end of a line."""
     vocabulary: int | None = None
     """At level word, V: the most frequent words and the unknown one; all words unless given."""
     order: int = 5
@@ -103,31 +104,27 @@ def _read(config: BaselineConfig) -> tuple[data.Tokenizer, np.ndarray, dict[str,
     """The tokenizer, the symbols to count, and those to measure on by their names."""
     files = {"valid": config.valid, "test": config.test}
     if config.run is not None:
-        given = [name for name, path in {"train": config.train, **files}.items() if path]
-        require(not given, "run", "stand alone, without --train, --valid or --test", given)
-        kept = load_config(config.run)
-        text = read_symbols(kept)
+        fixed = {"level": config.level, "vocabulary": config.vocabulary}
+        options = {"train": config.train, **files, **fixed}
+        given = [name for name, value in options.items() if value is not None]
+        require(not given, "run", "stand alone, because it has a text and symbols", given)
+        text = read_symbols(load_config(config.run))
         folder.require_corpus(config.run, text.digest)
         return text.tokenizer, text.training, {"validation": text.validation}
     rule = "be a text file, or a run folder be given"
     require(config.train is not None, "train", rule, config.train)
     require(any(files.values()), "valid", "be a text file, or `test` be one", config.valid)
-    require(
-        config.vocabulary is None or config.level == "word",
-        "vocabulary",
-        "be given at level word alone",
-        config.vocabulary,
-    )
-    read = data.read_bytes if config.level == "byte" else data.read_text
-    assert config.train is not None
-    training: Any = read(config.train)
-    others: Any = {name: read(path) for name, path in files.items() if path}
+    level, rule = config.level or "char", "be given at level word alone"
+    require(config.vocabulary is None or level == "word", "vocabulary", rule, config.vocabulary)
+    read = data.read_bytes if level == "byte" else data.read_text
+    paths = {"train": config.train, **files}
+    texts: Any = {name: read(path, name) for name, path in paths.items() if path}
     tokenizer: Any = data.ByteTokenizer()
-    if config.level == "char":
-        tokenizer = data.CharTokenizer.from_text(training)
-    elif config.level == "word":
-        tokenizer = data.WordTokenizer.from_text(training, config.vocabulary)
-    texts = {name: tokenizer.encode(text) for name, text in others.items()}
-    for name, tokens in {"train": tokenizer.encode(training), **texts}.items():
-        require(len(tokens) > 0, name, "hold a symbol", files.get(name, config.train))
-    return tokenizer, tokenizer.encode(training), texts
+    if level == "char":
+        tokenizer = data.CharTokenizer.from_text(texts["train"])
+    elif level == "word":
+        tokenizer = data.WordTokenizer.from_text(texts["train"], config.vocabulary)
+    symbols = {name: tokenizer.encode(text) for name, text in texts.items()}
+    for name, tokens in symbols.items():
+        require(len(tokens) > 0, name, "hold a symbol", paths[name])
+    return tokenizer, symbols.pop("train"), symbols

@@ -25,32 +25,32 @@ def default_corpus() -> str:
     return "\n\n".join(paragraphs) + "\n"
 
 
-def read_bytes(path: str | Path) -> bytes:
-    """Reads a file that must be there and hold something.
+def read_bytes(path: str | Path, argument: str = "corpus") -> bytes:
+    """Reads a file that must be there and hold something; errors say that `argument` named it.
 
     Raises:
       ValueError: if it is missing, not a file, or empty.
     """
     path = Path(path)
-    require(path.is_file(), "corpus", "be a file that exists", path)
+    require(path.is_file(), argument, "be a file that exists", path)
     data = path.read_bytes()
-    require(len(data) > 0, "corpus", "not be empty", path)
+    require(len(data) > 0, argument, "not be empty", path)
     return data
 
 
-def read_text(path: str | Path) -> str:
-    """Reads a UTF-8 file.
+def read_text(path: str | Path, argument: str = "corpus") -> str:
+    """Reads a UTF-8 file; errors say that `argument` named it.
 
     Raises:
       ValueError: if it is missing, empty or not UTF-8; then the message has the byte offset.
     """
-    data = read_bytes(path)
+    data = read_bytes(path, argument)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         what = f"{path} with byte 0x{data[error.start]:02x} at offset {error.start}"
         raise ValueError(
-            f"`corpus` must be UTF-8 text (or be read with `level` byte); got {what}"
+            f"`{argument}` must be UTF-8 text (or be read with `level` byte); got {what}"
         ) from error
 
 

@@ -11,9 +11,9 @@ from jaxrnn.data import synthetic
 from memory_tasks.experiment import Experiment, Training
 from memory_tasks.network import Network, lasting
 
-HIDDEN = 64
+HIDDEN = 100
 RATES = {"tanh": 1e-3, "irnn": 1e-3, "gru": 5e-3, "lstm": 5e-3}
-UPDATES = {"tanh": 4000, "irnn": 8000, "gru": 4000, "lstm": 4000}
+UPDATES = {"tanh": 4000, "irnn": 20000, "gru": 4000, "lstm": 4000}
 PUBLISHED = "at T = 600 GRU 5.3e-5, LSTM 0.164, tanh 0.177 (Bai, Kolter, Koltun 2018)"
 
 

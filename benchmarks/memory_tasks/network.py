@@ -8,18 +8,24 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxrnn import Cell, elman, gru, initializers, irnn, lstm, unroll
+from jaxrnn import Cell, elman, gru, initializers, irnn, lstm, recipes, unroll
 
 UNITS: dict[str, Callable[..., Cell]] = {"tanh": elman, "irnn": irnn, "gru": gru, "lstm": lstm}
 
 
 def lasting(unit: str, in_size: int, hidden_size: int, length: int) -> Cell:
-    """A unit whose gates, where it has any, start so that it remembers up to `length` steps."""
+    """A unit whose gates, where it has any, start so that it remembers up to `length` steps.
+
+    The tanh network is the one of those papers and starts small; orthogonal weights, which `elman`
+    has by default, are a cure of their own.
+    """
     if unit == "lstm":
         bias = initializers.chrono_lstm(length)
         return lstm(in_size, hidden_size, forget_bias=0.0, bias_init=bias)
     if unit == "gru":
         return gru(in_size, hidden_size, bias_init=initializers.chrono_gru(length, hidden_size))
+    if unit == "tanh":
+        return elman(in_size, hidden_size, **recipes.pytorch(hidden_size)._asdict())
     return UNITS[unit](in_size, hidden_size)
 
 

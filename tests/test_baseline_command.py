@@ -47,8 +47,18 @@ def test_a_smaller_vocabulary_has_more_unknown_words(files, capsys):
     assert found["texts"]["valid"]["unknown"] == 2  # dog and ran: the, cat and </s> are left
 
 
+def test_the_best_of_several_orders(files, capsys):
+    given = [f"--{name}={files / name}" for name in ("train", "valid", "test")]
+    found, out = result(capsys, *given, "--order", "1-3,5")
+    assert [each["order"] for each in found["orders"]] == [1, 2, 3, 5] and "best on valid" in out
+    bits = {e["order"]: e["texts"]["valid"]["bits_per_token"] for e in found["orders"]}
+    assert len(set(bits.values())) > 1 and bits[found["order"]] == min(bits.values())
+    alone, _ = result(capsys, *given, "--order", str(found["order"]))
+    assert alone["texts"] == found["texts"] and alone["perplexity"] == found["perplexity"]
+
+
 @pytest.mark.parametrize("level", ["char", "byte"])
-@pytest.mark.parametrize("smoothing", ["kneser_ney", "witten_bell"])
+@pytest.mark.parametrize("smoothing", ["kneser_ney", "witten_bell", "katz"])
 def test_characters_and_bytes(files, capsys, level, smoothing):
     given = [f"--train={files / 'train'}", f"--valid={files / 'valid'}", "--level", level]
     found, _ = result(capsys, *given, "--smoothing", smoothing, "--order", "3")
@@ -85,6 +95,8 @@ def test_the_text_of_a_run(tmp_path, capsys):
         ("--train {}/train --test {}/latin", "`test` must be UTF-8 text"),
         ("{} --level word", "`run` must stand alone, because it has a text and symbols; got"),
         ("--train {}/train --valid {}/valid --order 0", "`order` must be a positive integer"),
+        ("--train {}/train --valid {}/valid --order 3-1", "`order` must be a positive integer"),
+        ("--train {}/train --valid {}/valid --order 1,x", "or a range such as 1-12; got '1,x'"),
         ("--train {}/train --valid {}/valid --vocabulary 9", "`vocabulary` must be given at level"),
         ("{} --train {}/train", "`run` must stand alone, because"),
         ("{}", "`run` must be a folder that `jaxrnn train` made"),

@@ -41,7 +41,11 @@ def test_train_reports_and_a_finished_run_reports_again(trained, capsys):
     assert run(["train", "--run", str(path), "--json"]) == 0
     out = capsys.readouterr().out.splitlines()
     result = json.loads(out[-1])
-    assert result.keys() == {"bits_per_char", "seconds", "tokens_per_second", "run", "steps"}
+    assert result.keys() == {
+        *("bits_per_char", "perplexity", "bits_per_token"),
+        *("seconds", "tokens_per_second", "run", "steps"),
+    }
+    assert result["bits_per_token"] == result["bits_per_char"]
     assert 0 < result["bits_per_char"] < 5 and result["run"] == str(path)
     assert out[-2].startswith("write more:") and f"sample {path}" in out[-2]
     last = json.loads((path / "metrics.jsonl").read_text().splitlines()[-1])
@@ -100,11 +104,20 @@ def test_byte_level(tmp_path, capsys):
         ("train --validation 1.5", "`validation` must lie between 0 and 1; got 1.5"),
         ("train --corpus missing", "`corpus` must be a file that exists; got missing"),
         ("train --corpus empty", "`corpus` must not be empty; got empty"),
-        ("train --corpus one", "`corpus` must hold more than batch_size x segment_length = 2048"),
+        ("train --corpus one", "`corpus` must hold two different symbols; got 'a'"),
+        ("train --corpus short", "`corpus` must hold more than batch_size x segment_length = 2048"),
         ("train --corpus short", "symbols to train on; got 950"),
         ("train --corpus same", "`corpus` must hold two different symbols; got 'a'"),
         ("train --corpus latin", "`corpus` must be UTF-8 text (or be read with `level` byte)"),
         ("train --corpus latin", "byte 0xe9 at offset 4"),
+        ("train --vocabulary 9", "`vocabulary` must be left out at levels char and byte; got 9"),
+        ("train --level word --vocabulary 1", "`vocabulary` must be at least 2 at level word"),
+        ("train --level bpe --vocabulary 99", "`vocabulary` must be at least 257 at level bpe"),
+        ("train --level word --corpus short", "`corpus` must hold two different symbols; got"),
+        ("train --tied --embed-size 9", "9 in, 256 out"),
+        ("train --tied --readout adaptive", "`tied` must be false with an adaptive softmax"),
+        ("train --readout sampled --samples 0", "`samples` must be a positive integer; got 0"),
+        ("train --weight-drop 1", "`weight_drop` must be a probability in [0, 1); got 1.0"),
         ("train --corpus .", "`corpus` must be a file that exists; got ."),
         ("train --run other", "`run` must be a new folder, or one that `jaxrnn train` made"),
         ("train --run empty", "`run` must be a new folder, or one that `jaxrnn train` made"),
@@ -112,7 +125,7 @@ def test_byte_level(tmp_path, capsys):
         ("sample", "Run folder that `jaxrnn train` made. (required)"),
         ("sample missing", "`run` must be a folder that `jaxrnn train` made; got missing"),
         ("nonsense", "Unrecognized options: nonsense"),
-        ("", "Expected one of {train, sample, baseline, bench}"),
+        ("", "Expected one of {train, sample, evaluate, baseline, bench}"),
         ("bench --cell lsmt", "invalid choice 'lsmt' for argument '--cell'"),
         ("bench --lengths 16,x", "`lengths` must be positive integers, separated by commas; got"),
         ("bench --lengths 0", "`lengths` must be positive integers, separated by commas; got '0'"),
@@ -182,6 +195,12 @@ def test_a_corpus_that_changed_under_its_run(trained, tmp_path, capsys):
         (["--length", "0"], "`length` must be a positive integer; got 0"),
         (["--temperature", "-1"], "`temperature` must not be negative; got -1.0"),
         (["--top-k", "0"], "`top_k` must be a positive integer; got 0"),
+        (["--top-p", "0"], "`top_p` must lie in (0, 1]; got 0.0"),
+        (["--beam", "0"], "`width` must be a positive integer; got 0"),
+        (
+            ["--beam", "2", "--top-k", "3"],
+            "`top_k` must be left out with `beam`, which draws nothing; got 3",
+        ),
     ],
 )
 def test_wrong_options_of_sample(trained, options, message, capsys):

@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+from typing import Any
 
 import chex
 import jax
@@ -15,7 +16,16 @@ from rich.console import Console
 from jaxrnn import gru
 from jaxrnn.data import streams
 from jaxrnn.models.language_model import LanguageModel, functions
-from jaxrnn.train import Checkpoints, Run, fit, init_state, tbptt_scan
+from jaxrnn.train import (
+    Checkpoints,
+    Run,
+    SegmentSource,
+    fit,
+    init_state,
+    inverse_sigmoid_decay,
+    scheduled_loss,
+    tbptt_scan,
+)
 from metrics import comparable
 
 STEPS, EVERY = 23, 8  # calls of 5: no number divides another, so the ragged calls are met
@@ -37,7 +47,7 @@ class Job:
     def __init__(self):
         self.model = MODEL
         self.update = UPDATE
-        self.segments = streams(
+        self.segments: Any = streams(
             np.random.default_rng(0).integers(0, 7, 400), batch_size=4, segment_length=9
         )
 
@@ -153,6 +163,90 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_pa
         job.fit(quiet, Run(tmp_path))
     kept, _ = Checkpoints(tmp_path / "checkpoints").restore(job.start())
     chex.assert_trees_all_equal(kept.params, good.params)
+
+
+class Source:
+    """Segments as if on disk: asked for by number, and only for those of the next call."""
+
+    def __init__(self, segments):
+        self.segments = segments
+        self.asked = []
+
+    def __len__(self):
+        return len(self.segments.inputs)
+
+    def take(self, indices):
+        assert isinstance(indices, np.ndarray) and indices.dtype.kind == "i"
+        self.asked.append(indices.tolist())
+        return jax.tree.map(lambda leaf: leaf[indices], self.segments)
+
+
+def test_segments_that_are_read_when_they_are_wanted(quiet):
+    job = Job()
+    arrays = job.fit(quiet)
+    source = job.segments = Source(job.segments)
+    read = job.fit(quiet)
+    chex.assert_trees_all_equal(arrays.params, read.params)
+    assert isinstance(source, SegmentSource) and len(source) == 12
+    assert source.asked[:3] == [[0, 1, 2, 3, 4], [5, 6, 7], [8, 9]]
+    assert [i for call in source.asked for i in call] == [i % 12 for i in range(STEPS)]
+
+
+@pytest.mark.parametrize("array", [np.asarray, jax.numpy.asarray])
+def test_an_array_is_no_source_though_it_has_a_method_of_that_name(array, quiet):
+    loss = lambda params, carry, xs, key: (jax.numpy.sum((xs - params) ** 2), xs.size, carry)
+    xs = array(np.arange(6, dtype=np.float32).reshape(3, 2, 1))
+    update, carry = tbptt_scan(loss, optax.sgd(0.25)), np.zeros(1, np.float32)
+    state = init_state(np.float32(0), optax.sgd(0.25), carry, jax.random.key(0))
+    state = fit(update, state, xs, steps=4, check_every=3, console=quiet)
+    expected = 0.0  # halfway to the mean of each segment: 0.5, 2.5, 4.5, 0.5
+    for mean in (0.5, 2.5, 4.5, 0.5):
+        expected += (mean - expected) / 2
+    np.testing.assert_allclose(state.params, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("wrap", [lambda segments: segments, Source])
+def test_no_segments(wrap, quiet):
+    job = Job()
+    job.segments = wrap(jax.tree.map(lambda leaf: leaf[:0], job.segments))
+    with pytest.raises(ValueError, match="`segments` must hold at least one segment; got 0"):
+        job.fit(quiet)
+
+
+def test_stopped_before_the_first_update_is_not_begun(tmp_path, quiet):
+    """Else its first check would be made twice, and told twice to the optimiser."""
+    job = Job()
+    checks = job.checks()
+    inner = checks["validate"]
+
+    def interrupted(params):
+        os.kill(os.getpid(), signal.SIGINT)
+        return inner(params)
+
+    part = job.fit(quiet, Run(tmp_path / "part"), **{**checks, "validate": interrupted})
+    assert int(part.step) == 0
+    job.fit(quiet, Run(tmp_path / "part"), **checks)
+    job.fit(quiet, Run(tmp_path / "whole"), **checks)
+    assert comparable(tmp_path / "part") == comparable(tmp_path / "whole")
+    samples = [(tmp_path / name / "samples.txt").read_text() for name in ("part", "whole")]
+    assert samples[0] == samples[1]
+
+
+def test_a_scheduled_run_is_resumed_with_the_same_bits(tmp_path, quiet):
+    job = Job()
+    loss_fn = scheduled_loss(MODEL.step, MODEL.initial_carry)
+    schedule = inverse_sigmoid_decay(4.0)
+    job.update = tbptt_scan(loss_fn, OPTIMIZER, schedule=schedule)
+    few_shapes = {"steps": 16, "updates_per_call": 8}
+    whole = job.fit(quiet, Run(tmp_path / "whole"), **few_shapes)
+    job.fit(quiet, Run(tmp_path / "part"), **{**few_shapes, "steps": 8})
+    # As in another process, which compiles anew.
+    job.update = tbptt_scan(loss_fn, OPTIMIZER, schedule=schedule)
+    resumed = job.fit(quiet, Run(tmp_path / "part"), **few_shapes)
+    chex.assert_trees_all_equal((whole.params, whole.carry), (resumed.params, resumed.carry))
+    job.update = tbptt_scan(loss_fn, OPTIMIZER, schedule=lambda step: 1.0)
+    forced = job.fit(quiet, **few_shapes)
+    assert (jax.tree.leaves(forced.params)[0] != jax.tree.leaves(whole.params)[0]).any()
 
 
 @pytest.mark.parametrize("name", ["steps", "check_every", "updates_per_call"])

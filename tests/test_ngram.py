@@ -1,7 +1,9 @@
 """N-gram models against the definitions of the papers in plain Python, and their mixtures."""
 
+import itertools
 import math
 from collections import Counter
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from jaxrnn import baselines
 from jaxrnn.baselines import (
     NGram,
     add_k,
+    katz,
     kneser_ney,
     mix,
     mixture_weights,
@@ -21,8 +24,8 @@ V, END = 6, 0
 RNG = np.random.default_rng(0)
 # Zipf-like, so that there are counts of every size; 0 ends a sentence.
 TEXT = np.minimum(RNG.geometric(0.35, size=220) - 1, V - 2)
-SMOOTHINGS = [modified_kneser_ney, kneser_ney, witten_bell, add_k(0.3)]
-NAMES = ["modified", "kneser-ney", "witten-bell", "add-k"]
+SMOOTHINGS = [modified_kneser_ney, kneser_ney, witten_bell, add_k(0.3), katz]
+NAMES = ["modified", "kneser-ney", "witten-bell", "add-k", "katz"]
 each_smoothing = pytest.mark.parametrize("smoothing", SMOOTHINGS, ids=NAMES)
 each_boundary = pytest.mark.parametrize("boundary", [None, END])
 
@@ -50,7 +53,46 @@ class Counts:
         return len(before) or self.grams[k][gram]
 
 
+class Katz:
+    """Backing-off as in Katz 1987, gram by gram; the open cases as the docstring decides them."""
+
+    def __init__(self, counts, highest=5, least=1):
+        self.counts, self.highest, self.least = counts, highest, least
+        self.discount, self.probability = cache(self.discount), cache(self.probability)
+
+    def discount(self, length, r):
+        n, k = Counter(self.counts.grams[length].values()), self.highest
+        if r > k:
+            return 1
+        if n[1] > (k + 1) * n[k + 1]:
+            beyond = (k + 1) * n[k + 1] / n[1]
+            d = ((r + 1) * n[r + 1] / n[r] / r - beyond) / (1 - beyond)
+            if 0 < d < 1:
+                return d
+        return 1 - 0.5 / r
+
+    def probability(self, context, w):
+        context = context[max(0, len(context) - self.counts.order + 1) :]
+        shorter = lambda s: self.probability(context[1:], s) if context else 1 / V
+        after = self.counts.after(context)
+        seen = {s: c for s, c in after.items() if c >= (self.least if len(context) > 1 else 1)}
+        if not seen:
+            return shorter(w)
+        total = sum(after.values())
+        if len(seen) == V:
+            return seen[w] / total
+        found = {s: self.discount(len(context) + 1, c) * c / total for s, c in seen.items()}
+        if all(self.discount(len(context) + 1, c) == 1 for c in seen.values()) and seen == after:
+            found = {s: c / (total + 1) for s, c in seen.items()}
+        if w in found:
+            return found[w]
+        alpha = (1 - sum(found.values())) / (1 - sum(shorter(s) for s in seen))
+        return alpha * shorter(w)
+
+
 def probability(counts, smoothing, context, w):
+    if smoothing is katz:
+        return Katz(counts).probability(context, w)
     context = context[max(0, len(context) - counts.order + 1) :]
     seen = counts.after(context)
     if smoothing is SMOOTHINGS[3]:
@@ -132,6 +174,59 @@ def test_a_mixture_is_the_mean_and_its_weights_the_best():
     assert best >= max(mix(logs, np.clip(point, 0, 1)).mean() for point in grid) - 1e-6
 
 
+RICH = np.minimum(np.random.default_rng(3).geometric(0.3, size=1500) - 1, V - 2)
+# Counts that Good and Turing's formula fits and such that it does not; contexts after which
+# everything is seen, one thing, only frequent things; and the symbol V - 1 never.
+TEXTS = {
+    "small": TEXT,
+    "large": RICH,
+    "periodic": np.tile([1, 2, 3, 0], 9),
+    "complete": np.concatenate([RICH[:400], np.arange(V), [3, 3, 0]]),
+    "one-symbol": np.array([2]),
+}
+KATZ = [(5, 1), (5, 2), (7, 2), (1, 3)]
+
+
+@each_boundary
+@pytest.mark.parametrize(("highest", "least"), KATZ)
+@pytest.mark.parametrize("name", TEXTS)
+def test_katz_equals_the_paper_and_adds_up_after_every_context(name, highest, least, boundary):
+    sizes = {"order": 3, "vocabulary_size": V, "boundary": boundary}
+    model = NGram(TEXTS[name], smoothing=partial(katz, highest=highest, least=least), **sizes)
+    paper = Katz(Counts(TEXTS[name], 3, boundary), highest, least)
+    contexts = [c for k in range(3) for c in itertools.product(range(V), repeat=k)]
+    for context in contexts:
+        p = model.probabilities(np.array(context, int))
+        np.testing.assert_allclose(p.sum(), 1, rtol=1e-12)
+        expected = [paper.probability(in_sight(context, boundary), w) for w in range(V)]
+        assert min(expected) > 0
+        np.testing.assert_allclose(p, expected, rtol=1e-9)
+        text = np.array([*context, 1])
+        np.testing.assert_allclose(np.log(p[1]), model.log_probabilities(text)[-1], rtol=1e-12)
+
+
+def in_sight(context, boundary):
+    """What follows the last boundary, and that boundary; one stands before the text."""
+    if boundary is None:
+        return context
+    opened = (boundary, *context)
+    return opened[len(opened) - 1 - opened[::-1].index(boundary) :]
+
+
+def test_backing_off_leaves_what_was_seen_to_the_longer_context():
+    # After 1 come 2 and 3; that 2 is frequent elsewhere must not matter there, that 0 is, does.
+    text = np.array([1, 2, 1, 3] * 5 + [0, 4, 0, 4, 0])
+    other = np.concatenate([text, [2, 2, 2, 2]])
+    one, two = (NGram(t, order=2, vocabulary_size=V, smoothing=katz) for t in (text, other))
+    interpolated = [
+        NGram(t, order=2, vocabulary_size=V, smoothing=witten_bell) for t in (text, other)
+    ]
+    after = np.array([1])
+    assert one.probabilities(after)[2] == two.probabilities(after)[2]
+    assert one.probabilities(after)[0] != two.probabilities(after)[0]
+    assert len({round(float(model.probabilities(after)[2]), 9) for model in interpolated}) == 2
+
+
 def test_a_useless_model_gets_no_weight():
     good = np.log(np.full(50, 0.5))
     assert mixture_weights([good, good - 1]).round(4).tolist() == [1, 0]
@@ -155,6 +250,14 @@ def test_public_names_are_documented():
         ),
         (lambda: NGram(TEXT[:0], order=2, vocabulary_size=V), "`tokens` must hold a symbol"),
         (lambda: add_k(0), "`k` must be positive; got 0"),
+        (
+            lambda: NGram(TEXT, order=2, vocabulary_size=V, smoothing=partial(katz, highest=0)),
+            "`highest` must be a positive integer; got 0",
+        ),
+        (
+            lambda: NGram(TEXT, order=2, vocabulary_size=V, smoothing=partial(katz, least=-1)),
+            "`least` must be a positive integer; got -1",
+        ),
         (lambda: mixture_weights(np.zeros(3)), r"`log_probabilities` must be \[K, N\]; got \(3,\)"),
         (
             lambda: NGram(TEXT, order=2, vocabulary_size=V).probabilities(np.array([-1])),

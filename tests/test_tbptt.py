@@ -213,6 +213,43 @@ def test_each_update_has_a_key_of_its_own_that_depends_on_the_step_alone():
         np.testing.assert_array_equal(h, expected)
 
 
+def scheduled(params, carry, segment, key, value):
+    total, tokens, carry = loss_fn(params, carry, segment, key)
+    return value * total, tokens, carry
+
+
+def test_a_schedule_gives_the_loss_its_value_at_each_update():
+    segments, schedule = make_segments(3), lambda step: 1.0 / (step + 1)
+    params, carry, scanned = start(optax.sgd(0.1))
+    # Taken up in the middle, because the value depends on the updates so far and nothing else.
+    scanned = scanned._replace(step=jnp.int32(4))
+    update = tbptt_scan(scheduled, optax.sgd(0.1), schedule=schedule)
+    scanned, metrics = update(scanned, segments)
+    for i in range(3):
+        segment = jax.tree.map(lambda leaf, i=i: leaf[i], segments)
+
+        def loss(params, carry=carry, segment=segment, i=i):
+            total, tokens, after = loss_fn(params, carry, segment, None)
+            return total / tokens / (i + 5), after
+
+        (value, carry), gradient = jax.value_and_grad(loss, has_aux=True)(params)
+        params = jax.tree.map(lambda a, g: a - 0.1 * g, params, gradient)
+        np.testing.assert_allclose(metrics.loss[i], value, rtol=1e-12)
+    chex.assert_trees_all_close(scanned.params, params, rtol=1e-11, atol=1e-14)
+    _, _, state = start(optax.sgd(0.1))
+    step = tbptt_step(scheduled, optax.sgd(0.1), schedule=schedule)
+    state, first = step(state._replace(step=jnp.int32(4)), jax.tree.map(lambda x: x[0], segments))
+    np.testing.assert_allclose(first.loss, metrics.loss[0], rtol=1e-12)
+
+
+def test_one_trace_for_all_values_of_a_schedule():
+    traced: Any = chex.assert_max_traces(scheduled, n=1)
+    _, _, state = start(optax.sgd(0.1))
+    update = tbptt_scan(traced, optax.sgd(0.1), schedule=optax.linear_schedule(1.0, 0.0, 10))
+    for _ in range(3):
+        state, _ = update(state, make_segments(2))
+
+
 def test_evaluation_weighs_every_token_alike():
     params, carry, _ = start(optax.sgd(1.0))
     segments = make_segments(3)

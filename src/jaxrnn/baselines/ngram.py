@@ -41,7 +41,7 @@ class NGram:
           boundary: the symbol that ends a sentence, so that no context reaches back over it; None
             for a text without sentences.
           smoothing: one of `jaxrnn.baselines`: `modified_kneser_ney`, `kneser_ney`, `witten_bell`,
-            `add_k(k)`.
+            `add_k(k)`, or `katz`, which backs off where the others interpolate.
 
         Raises:
           ValueError: if a size is not positive, or a symbol not in the vocabulary.
@@ -89,7 +89,8 @@ class NGram:
     def _chain(self, tokens: np.ndarray, reach: np.ndarray) -> np.ndarray:
         """p of each symbol, from contexts of no symbol to those of n - 1."""
         uniform = 1.0 / self.vocabulary_size
-        p = self._weights[0].seen[tokens] + self._weights[0].rest[0] * uniform
+        single = self._weights[0]
+        p = single.join(single.seen[tokens], np.full(len(tokens), single.rest[0] * uniform))
         numbers = tokens.astype(np.int64)
         for length in range(2, self.order + 1):
             grams, weights = self._tables[length - 1], self._weights[length - 1]
@@ -102,7 +103,7 @@ class NGram:
             below = p[known] if weights.over_shorter else uniform
             longer = p if weights.over_shorter else np.full(len(p), uniform)
             longer = np.where(reach >= length, longer, p)
-            longer[known] = seen + weights.rest[before] * below
+            longer[known] = weights.join(seen, weights.rest[before] * below)
             p = longer
             numbers = np.full(len(tokens), -1)
             numbers[known] = at

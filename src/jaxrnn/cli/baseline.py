@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from jaxrnn import baselines, data
-from jaxrnn.cells.checks import require, require_size
-from jaxrnn.cli import folder
+from jaxrnn.cells.checks import require
+from jaxrnn.cli import folder, screen
 from jaxrnn.cli.config import load_config
-from jaxrnn.cli.corpus import read_symbols
+from jaxrnn.cli.corpus import read_text
+from jaxrnn.cli.figures import figures, unknown_symbols
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,9 +36,12 @@ class BaselineConfig:
     or the end of a line."""
     vocabulary: int | None = None
     """At level word, V: the most frequent words and the unknown one; all words unless given."""
-    order: int = 5
-    """n, the symbol that is predicted included."""
-    smoothing: Literal["modified_kneser_ney", "kneser_ney", "witten_bell"] = "modified_kneser_ney"
+    order: str = "5"
+    """n, the symbol that is predicted included; of several, 1,3,5 or 1-12, the best on the first
+    text is taken."""
+    smoothing: Literal["modified_kneser_ney", "kneser_ney", "witten_bell", "katz"] = (
+        "modified_kneser_ney"
+    )
     """How much goes to what was not seen."""
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print the result as a JSON object on the last line."""
@@ -51,53 +53,89 @@ def measure(config: BaselineConfig) -> dict[str, Any]:
     Returns:
       `perplexity` and `bits_per_token` of the last of the texts, `order`, `smoothing`,
       `vocabulary_size`, `seconds`, and under `texts` for each its `tokens`, how many of these are
-      `unknown`, `perplexity` and `bits_per_token`.
+      `unknown`, `perplexity` and `bits_per_token`; under `orders` the texts for every order.
 
     Raises:
       ValueError: if an option is wrong or missing, or a text cannot be read.
     """
-    require_size("order", config.order)
+    orders = parse_orders(config.order)
     tokenizer, training, texts = _read(config)
     started = time.perf_counter()
-    boundary = tokenizer.boundary if isinstance(tokenizer, data.WordTokenizer) else None
-    model = baselines.NGram(
-        training,
-        order=config.order,
-        vocabulary_size=tokenizer.vocabulary_size,
-        boundary=boundary,
-        smoothing=getattr(baselines, config.smoothing),
-    )
-    found = {name: _score(model, tokenizer, tokens) for name, tokens in texts.items()}
+    found = {}
+    with screen.progress(len(orders)) as announce:
+        for order in orders:
+            announce(f"{order}-gram")
+            model = count_ngrams(tokenizer, training, order, config.smoothing)
+            found[order] = {name: _score(model, tokenizer, each) for name, each in texts.items()}
     seconds = round(time.perf_counter() - started, 2)
-    table = Table("text", "symbols", "unknown", "perplexity", "bits per symbol")
-    for name, each in found.items():
-        counts = f"{each['tokens']:,}", f"{each['unknown']:,}"
-        table.add_row(name, *counts, f"{each['perplexity']:.2f}", f"{each['bits_per_token']:.4f}")
-    console = Console()
-    console.print(table)
-    kind = config.smoothing.replace("_", "-")
-    size = f"vocabulary {tokenizer.vocabulary_size:,}"
-    console.print(f"{config.order}-gram, {kind}, {size}, {len(training):,} symbols counted")
-    last = next(reversed(found.values()))
+    first, last = next(iter(texts)), next(reversed(texts))
+    best = min(orders, key=lambda order: found[order][first]["bits_per_token"])
+    _print(found)
+    which = f"{best}-gram" + (f" (best on {first})" if len(orders) > 1 else "")
+    size = f"vocabulary {tokenizer.vocabulary_size:,}, {len(training):,} symbols counted"
+    print(f"{which}, {config.smoothing.replace('_', '-')}, {size}")
     return {
-        "perplexity": last["perplexity"],
-        "bits_per_token": last["bits_per_token"],
-        "order": config.order,
+        "perplexity": found[best][last]["perplexity"],
+        "bits_per_token": found[best][last]["bits_per_token"],
+        "order": best,
         "smoothing": config.smoothing,
         "vocabulary_size": tokenizer.vocabulary_size,
         "seconds": seconds,
-        "texts": found,
+        "texts": found[best],
+        "orders": [{"order": order, "texts": found[order]} for order in orders],
     }
+
+
+def parse_orders(text: str) -> list[int]:
+    """Reads `5`, `1,3,5` or `1-12`.
+
+    Raises:
+      ValueError: if it is none of these, or an order is not positive.
+
+    >>> parse_orders("1,3-5")
+    [1, 3, 4, 5]
+    """
+    orders = []
+    for part in text.split(","):
+        ends = [end.strip() for end in part.split("-")]
+        whole = len(ends) in (1, 2) and all(end.isdecimal() and int(end) > 0 for end in ends)
+        rule = "be a positive integer, several with commas between, or a range such as 1-12"
+        require(whole and int(ends[0]) <= int(ends[-1]), "order", rule, repr(text))
+        orders += range(int(ends[0]), int(ends[-1]) + 1)
+    return orders
+
+
+def _print(found: dict[int, dict[str, dict[str, Any]]]) -> None:
+    table = Table("order", "text", "symbols", "unknown", "perplexity", "bits per symbol")
+    for order, texts in found.items():
+        for name, each in texts.items():
+            counts = str(order), name, f"{each['tokens']:,}", f"{each['unknown']:,}"
+            table.add_row(*counts, f"{each['perplexity']:.2f}", f"{each['bits_per_token']:.4f}")
+    screen.table_console().print(table)
+
+
+def count_ngrams(
+    tokenizer: data.Tokenizer,
+    tokens: np.ndarray,
+    order: int,
+    smoothing: str = "modified_kneser_ney",
+) -> baselines.NGram:
+    """Counts a text; lines of words are sentences, a text of other symbols is one."""
+    boundary = tokenizer.boundary if isinstance(tokenizer, data.WordTokenizer) else None
+    return baselines.NGram(
+        tokens,
+        order=order,
+        vocabulary_size=tokenizer.vocabulary_size,
+        boundary=boundary,
+        smoothing=getattr(baselines, smoothing),
+    )
 
 
 def _score(
     model: baselines.NGram, tokenizer: data.Tokenizer, tokens: np.ndarray
 ) -> dict[str, float]:
-    nats = -float(model.log_probabilities(tokens).mean())
-    unknown = 0 if isinstance(tokenizer, data.ByteTokenizer) else int((tokens == 0).sum())
-    bits, perplexity = nats / math.log(2), math.exp(nats)
-    figures = {"perplexity": round(perplexity, 3), "bits_per_token": round(bits, 4)}
-    return {"tokens": len(tokens), "unknown": unknown, **figures}
+    count = {"tokens": len(tokens), "unknown": unknown_symbols(tokenizer, tokens)}
+    return {**count, **figures(-float(model.log_probabilities(tokens).mean()))}
 
 
 def _read(config: BaselineConfig) -> tuple[data.Tokenizer, np.ndarray, dict[str, np.ndarray]]:
@@ -108,7 +146,7 @@ def _read(config: BaselineConfig) -> tuple[data.Tokenizer, np.ndarray, dict[str,
         options = {"train": config.train, **files, **fixed}
         given = [name for name, value in options.items() if value is not None]
         require(not given, "run", "stand alone, because it has a text and symbols", given)
-        text = read_symbols(load_config(config.run))
+        text = read_text(load_config(config.run))
         folder.require_corpus(config.run, text.digest)
         return text.tokenizer, text.training, {"validation": text.validation}
     rule = "be a text file, or a run folder be given"

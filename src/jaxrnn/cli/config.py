@@ -18,8 +18,12 @@ class TrainConfig:
 
     corpus: Path | None = None
     """Text file; the language reference of Python unless given."""
-    level: Literal["char", "byte"] = "char"
-    """What a symbol is: a character of UTF-8 text, or a byte of any file."""
+    level: Literal["char", "byte", "word", "bpe"] = "char"
+    """What a symbol is: a character of UTF-8 text, a byte of any file, a word, or a part of a word
+    that byte-pair encoding finds in the text."""
+    vocabulary: int | None = None
+    """V at level word, the most frequent words and the unknown one, and at level bpe; all words,
+    or 2,000 parts, unless given."""
     cell: Literal[
         "elman",
         "irnn",
@@ -42,10 +46,21 @@ class TrainConfig:
     """How many units are stacked."""
     hidden_size: int = 256
     """H, size of the hidden state of each layer."""
-    embed_size: int = 64
-    """D, size of the vector that stands for a symbol."""
+    embed_size: int | None = None
+    """D, size of the vector that stands for a symbol; 64 unless given, or hidden_size if tied."""
+    tied: bool = False
+    """Whether the vectors of the symbols are also the weights of the output layer."""
+    readout: Literal["softmax", "sampled", "adaptive"] = "softmax"
+    """Output layer: the softmax over all symbols; over a sample of them in training; or in groups
+    of frequent and rare ones. The last two are for large vocabularies."""
+    samples: int = 1000
+    """How many symbols a sampled softmax draws."""
     dropout: float = 0.0
     """Part of what goes into each layer, and out of the last, that training sets to zero."""
+    weight_drop: float = 0.0
+    """Part of the recurrent weights that training sets to zero, others for each segment."""
+    embed_dropout: float = 0.0
+    """Part of the symbols whose vectors training sets to zero, others for each segment."""
     batch_size: int = 32
     """B, streams that are read side by side."""
     segment_length: int = 64
@@ -70,6 +85,11 @@ class TrainConfig:
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print the result as a JSON object on the last line."""
 
+    @property
+    def symbol(self) -> str:
+        """What a symbol is called on screen."""
+        return "token" if self.level == "bpe" else self.level
+
     def kept(self) -> dict[str, Any]:
         """The options that a run folder fixes, as JSON."""
         options = dataclasses.asdict(self)
@@ -92,6 +112,10 @@ class SampleConfig:
     """Below 1 more cautious, above 1 bolder; 0 takes the most likely symbol each time."""
     top_k: int | None = None
     """Choose among this many of the most likely symbols; all unless given."""
+    top_p: float | None = None
+    """Choose among the fewest symbols that together have this probability; all unless given."""
+    beam: int | None = None
+    """Do not draw, but search for the most likely text with this many kept at every step."""
     seed: int = 0
     """Another seed, another text."""
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False

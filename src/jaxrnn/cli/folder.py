@@ -9,6 +9,7 @@ from pathlib import Path
 from jaxrnn.cells.checks import require
 from jaxrnn.cli.config import TrainConfig
 from jaxrnn.data import Tokenizer
+from jaxrnn.train import Checkpoints, TrainState
 
 
 def new_folder(root: Path = Path("runs")) -> Path:
@@ -39,6 +40,17 @@ def create(folder: Path, config: TrainConfig, digest: str, tokenizer: Tokenizer)
     text = json.dumps({**config.kept(), "corpus_sha256": digest}, indent=2) + "\n"
     (folder / "config.json.part").write_text(text, "utf-8")
     os.replace(folder / "config.json.part", folder / "config.json")
+
+
+def restore(folder: Path, like: TrainState) -> TrainState:
+    """Reads the last checkpoint of a run.
+
+    Raises:
+      ValueError: if it has none, or a damaged one.
+    """
+    path = folder / "checkpoints"
+    require(path.is_dir(), "run", "hold a checkpoint (train it for longer)", folder)
+    return Checkpoints(path).restore(like)[0]
 
 
 def require_corpus(folder: Path, digest: str) -> None:

@@ -15,6 +15,7 @@ from jaxrnn.cli import folder
 from jaxrnn.cli.baseline import BaselineConfig, measure
 from jaxrnn.cli.bench import BenchConfig, run_bench
 from jaxrnn.cli.config import SampleConfig, TrainConfig, load_config, require_same
+from jaxrnn.cli.evaluate import EvaluateConfig, evaluate
 from jaxrnn.cli.options import fail, read_options
 from jaxrnn.cli.sample import write
 from jaxrnn.cli.train import train
@@ -38,7 +39,7 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-Config = TrainConfig | SampleConfig | BaselineConfig | BenchConfig
+Config = TrainConfig | SampleConfig | EvaluateConfig | BaselineConfig | BenchConfig
 
 
 def _perform(config: Config) -> dict[str, Any]:
@@ -47,6 +48,8 @@ def _perform(config: Config) -> dict[str, Any]:
         return train(config, _program())
     if isinstance(config, SampleConfig):
         return write(config)
+    if isinstance(config, EvaluateConfig):
+        return evaluate(config)
     return measure(config) if isinstance(config, BaselineConfig) else run_bench(config)
 
 
@@ -56,6 +59,7 @@ def _parse(arguments: list[str], kept: TrainConfig | None = None) -> Config:
     commands: Any = (
         Annotated[TrainConfig, command]
         | Annotated[SampleConfig, tyro.conf.subcommand("sample")]
+        | Annotated[EvaluateConfig, tyro.conf.subcommand("evaluate")]
         | Annotated[BaselineConfig, tyro.conf.subcommand("baseline")]
         | Annotated[BenchConfig, tyro.conf.subcommand("bench")]
     )
@@ -71,7 +75,7 @@ def _parse_again(arguments: list[str], kept: TrainConfig) -> TrainConfig:
 
 
 _DESCRIPTION = (
-    "Recurrent networks in JAX: train a language model on a text, let it write, compare it with "
+    "Recurrent networks in JAX: train a language model on a text, let it write, measure it beside "
     "an n-gram model, measure scans."
 )
 

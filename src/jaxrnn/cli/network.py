@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import jax
 import optax
 from flax import nnx
 
-from jaxrnn import cells
-from jaxrnn.cells import Cell, input_dropout, output_dropout, stack
+from jaxrnn import cells, nn
+from jaxrnn.cells import Cell, input_dropout, output_dropout, stack, weight_drop
 from jaxrnn.cells.checks import require, require_size
 from jaxrnn.cells.noise import require_rate
 from jaxrnn.cli.config import TrainConfig
@@ -19,25 +23,49 @@ def network(config: TrainConfig, vocabulary_size: int) -> LanguageModelFunctions
     """Builds the language model that the options describe.
 
     Raises:
-      ValueError: if a size is not positive.
+      ValueError: if a size is not positive, or the output layer cannot be what it is to be.
     """
-    for name in ("layers", "embed_size", "hidden_size"):
+    for name in ("layers", "hidden_size"):
         require_size(name, getattr(config, name))
-    require_rate("dropout", config.dropout)
-    cell = _layers(config)
-    rngs = nnx.Rngs(config.seed)
-    return functions(LanguageModel(cell, vocabulary_size=vocabulary_size, rngs=rngs))
+    for name in ("dropout", "weight_drop", "embed_dropout"):
+        require_rate(name, getattr(config, name))
+    model = LanguageModel(
+        _layers(config),
+        vocabulary_size=vocabulary_size,
+        readout=_readout(config, vocabulary_size),
+        tied=config.tied,
+        embed_dropout=config.embed_dropout,
+        rngs=nnx.Rngs(config.seed),
+    )
+    return functions(model)
 
 
 def _layers(config: TrainConfig) -> Cell:
     """The recurrent layers, with dropout on what goes into each and out of the last."""
+    embed_size = config.embed_size
+    if embed_size is None:
+        embed_size = config.hidden_size if config.tied else 64
+    require_size("embed_size", embed_size)
     make, rate = getattr(cells, config.cell), config.dropout
-    sizes = [config.embed_size] + [config.hidden_size] * (config.layers - 1)
+    sizes = [embed_size] + [config.hidden_size] * (config.layers - 1)
     layers = [make(size, config.hidden_size) for size in sizes]
+    if config.weight_drop:
+        layers = [weight_drop(layer, config.weight_drop) for layer in layers]
     if rate:
         layers[0] = input_dropout(layers[0], rate)
         layers[-1] = output_dropout(layers[-1], rate)
     return layers[0] if config.layers == 1 else stack(*layers, dropout=rate)
+
+
+def _readout(config: TrainConfig, vocabulary_size: int) -> Callable[..., Any]:
+    """What makes the output layer."""
+    if config.readout == "sampled":
+        require_size("samples", config.samples)
+        return partial(nn.SampledSoftmax, samples=config.samples)
+    if config.readout == "adaptive":
+        require(not config.tied, "tied", "be false with an adaptive softmax", config.tied)
+        return partial(nn.AdaptiveSoftmax, cutoffs=nn.zipf_cutoffs(vocabulary_size))
+    return nn.Softmax
 
 
 def optimizer(config: TrainConfig) -> optax.GradientTransformation:

@@ -10,10 +10,11 @@ import numpy as np
 
 from jaxrnn import data
 from jaxrnn.cells.checks import require
+from jaxrnn.cli import folder
 from jaxrnn.cli.config import SampleConfig, load_config
 from jaxrnn.cli.network import first_state, network
-from jaxrnn.generate import sample
-from jaxrnn.train import Checkpoints
+from jaxrnn.generate import beam_search, sample
+from jaxrnn.models.language_model import LanguageModelFunctions
 
 
 def write(config: SampleConfig) -> dict[str, Any]:
@@ -35,24 +36,36 @@ def write(config: SampleConfig) -> dict[str, Any]:
         listed = " ".join(map(repr, unknown))
         print(f"note: read as the unknown symbol: {listed} (not in the text)", file=sys.stderr)
     model = network(trained, tokenizer.vocabulary_size)
-    folder = config.run / "checkpoints"
-    require(folder.is_dir(), "run", "hold a checkpoint (train it for longer)", config.run)
-    state, _ = Checkpoints(folder).restore(first_state(trained, model))
-    prompt = np.asarray(tokenizer.encode(given))[:, None]
+    state = folder.restore(config.run, first_state(trained, model))
+    prompt = np.asarray(tokenizer.encode(given))
+    written = _write(config, model, state.params, prompt)
+    # Decoded together, because words have a space between them and bytes may be part of a letter.
+    text = tokenizer.decode([*prompt, *written])[len(tokenizer.decode(prompt)) :]
+    print(given + text)
+    result = {"prompt": given, "text": text, "run": str(config.run)}
+    return {**result, "step": int(state.step)}
+
+
+def _write(
+    config: SampleConfig, model: LanguageModelFunctions, params: Any, prompt: np.ndarray
+) -> np.ndarray:
+    """The symbols after a prompt `[P]`, drawn or searched for, `[N]`."""
+    start = model.step, params, model.initial_carry(1), prompt[:, None]
+    if config.beam is not None:
+        for name in ("top_k", "top_p"):
+            value = getattr(config, name)
+            require(value is None, name, "be left out with `beam`, which draws nothing", value)
+        beams = beam_search(*start, width=config.beam, length=config.length)
+        return np.asarray(beams.symbols[:, 0, 0])
     _, symbols = sample(
-        model.step,
-        state.params,
-        model.initial_carry(1),
-        prompt,
+        *start,
         length=config.length,
         key=jax.random.key(config.seed),
         temperature=config.temperature,
         top_k=config.top_k,
+        top_p=config.top_p,
     )
-    text = tokenizer.decode(symbols[:, 0])
-    print(given + text)
-    result = {"prompt": given, "text": text, "run": str(config.run)}
-    return {**result, "step": int(state.step)}
+    return np.asarray(symbols[:, 0])
 
 
 def _default_prompt(tokenizer: data.Tokenizer) -> str:

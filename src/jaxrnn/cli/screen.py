@@ -22,19 +22,20 @@ KINDS: dict[str, str] = {"forward": "forward", "value_and_grad": "value and grad
 
 
 @contextlib.contextmanager
-def progress(total: int, machine: dict[str, Any]) -> Iterator[Callable[[str], None]]:
+def progress(total: int, machine: dict[str, Any] | None = None) -> Iterator[Callable[[str], None]]:
     """Shows a bar on standard error, which leaves standard output to results.
 
     Args:
       total: how many measurements there are.
-      machine: what `bench.machine()` said before; a busy one gets a warning above the bar.
+      machine: what `bench.machine()` said before; a busy one gets a warning above the bar. None
+        where nothing is timed.
 
     Yields:
       `announce(text)`, to be called before each of them with what it is.
     """
     columns = (TimeElapsedColumn(), TextColumn("+"), TimeRemainingColumn(compact=True))
     console = Console(stderr=True)
-    if warning := busy(machine):
+    if machine and (warning := busy(machine)):
         console.print(warning, markup=False, highlight=False, soft_wrap=True)
     bar = Progress(
         BarColumn(bar_width=12),

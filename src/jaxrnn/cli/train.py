@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from rich.console import Console
 
 from jaxrnn.cells.checks import require_size
@@ -17,6 +19,7 @@ from jaxrnn.cli.config import TrainConfig
 from jaxrnn.cli.corpus import Corpus, read_corpus
 from jaxrnn.cli.curve import plot_curve, read_metrics
 from jaxrnn.cli.devices import choose_devices, mesh_of
+from jaxrnn.cli.figures import figures
 from jaxrnn.cli.network import first_state, network, optimizer
 from jaxrnn.generate import sample
 from jaxrnn.models.language_model import LanguageModelFunctions
@@ -31,7 +34,8 @@ def train(config: TrainConfig, program: str) -> dict[str, Any]:
       program: how the user calls the command line, for the hints at the end.
 
     Returns:
-      The result: `bits_per_char`, `seconds`, `tokens_per_second`, `run` and `steps`.
+      The result: `bits_per_char`, and of the symbols `perplexity` and `bits_per_token`; `seconds`,
+      `tokens_per_second`, `run` and `steps`.
 
     Raises:
       ValueError: if an option or the corpus is wrong; nothing is written then.
@@ -41,7 +45,7 @@ def train(config: TrainConfig, program: str) -> dict[str, Any]:
     require_size("batch_size", config.batch_size)
     config = dataclasses.replace(config, devices=choose_devices(config))
     corpus = read_corpus(config)
-    model = network(config, corpus.tokenizer.vocabulary_size)
+    model = network(config, corpus.text.tokenizer.vocabulary_size)
     state = first_state(config, model)
     path = _open(config, corpus)
     run = Run(path)
@@ -58,7 +62,7 @@ def train(config: TrainConfig, program: str) -> dict[str, Any]:
         validate=lambda params: validate(params, carry, corpus.validation),
         write_sample=_sampler(config, corpus, model),
         check_every=config.check_every,
-        symbol=config.level,
+        symbol=config.symbol,
         console=console,
     )
     if int(state.step) < config.steps:
@@ -72,9 +76,9 @@ def _open(config: TrainConfig, corpus: Corpus) -> Path:
     """Returns the run folder, made or found fit for this corpus."""
     path = config.run or folder.new_folder()
     if folder.is_run(path):
-        folder.require_corpus(path, corpus.digest)
+        folder.require_corpus(path, corpus.text.digest)
     else:
-        folder.create(path, config, corpus.digest, corpus.tokenizer)
+        folder.create(path, config, corpus.text.digest, corpus.text.tokenizer)
     return path
 
 
@@ -84,11 +88,10 @@ def _describe(
     """Returns what is about to be trained, on what."""
     weights = sum(leaf.size for leaf in jax.tree.leaves(model.params))
     text = config.corpus or "the language reference of Python"
-    symbols = int(corpus.training.mask.sum()) + 1
-    held_out = int(corpus.validation.mask.sum()) + 1
+    symbols, held_out = len(corpus.text.training), len(corpus.text.validation)
     return (
-        f"text: {text}, {symbols:,} {config.level}s to learn from, {held_out:,} for validation, "
-        f"vocabulary {corpus.tokenizer.vocabulary_size}\n"
+        f"text: {text}, {symbols:,} {config.symbol}s to learn from, {held_out:,} for validation, "
+        f"vocabulary {corpus.text.tokenizer.vocabulary_size}\n"
         f"model: {config.layers} x {config.cell}, H = {config.hidden_size}, "
         f"{weights:,} parameters, {_on(config.devices or 1)}\n"
         f"run folder: {path}\n"
@@ -104,12 +107,12 @@ def _sampler(
     config: TrainConfig, corpus: Corpus, model: LanguageModelFunctions
 ) -> Callable[[Any], str]:
     """Returns the function that writes a few lines with the model of the moment."""
-    prompt = corpus.training.inputs[0, :1, :1]
+    prompt = np.asarray(corpus.text.training[:1], np.int32)[:, None]
     key, carry = jax.random.key(config.seed), model.initial_carry(1)
 
     def write_sample(params: Any) -> str:
         _, symbols = sample(model.step, params, carry, prompt, length=250, key=key, temperature=0.8)
-        return corpus.tokenizer.decode([*prompt[:, 0], *symbols[:, 0]])
+        return corpus.text.tokenizer.decode([*prompt[:, 0], *symbols[:, 0]])
 
     return write_sample
 
@@ -119,19 +122,23 @@ def _report(
 ) -> dict[str, Any]:
     """Draws the curve, prints the last lines, and returns the result."""
     metrics = read_metrics(run.metrics.path)
-    plot_curve(metrics, path / "curve.png", config.level)
+    plot_curve(metrics, path / "curve.png", config.symbol)
     per_symbol = [m["validation_bits"] for m in metrics if "validation_bits" in m][-1]
     speed = statistics.median(m["tokens_per_second"] for m in metrics if "loss" in m)
     result = {
         "bits_per_char": round(per_symbol * corpus.symbols_per_char, 4),
+        **figures(per_symbol * math.log(2)),
         "seconds": round(run.seconds, 1),
         "tokens_per_second": round(speed),
         "run": str(path),
         "steps": config.steps,
     }
+    quality = f"{result['bits_per_char']:.3f} bits per character"
+    if config.level in ("word", "bpe"):
+        quality = f"perplexity {result['perplexity']:.1f} per {config.symbol}, {quality}"
     print(
-        f"validation: {result['bits_per_char']:.3f} bits per character after {config.steps} "
-        f"updates in {run.seconds:.0f} s ({speed:,.0f} {config.level}s/s)\n"
+        f"validation: {quality} after {config.steps} "
+        f"updates in {run.seconds:.0f} s ({speed:,.0f} {config.symbol}s/s)\n"
         f"run folder: {path}  (curve.png, samples.txt, metrics.jsonl, checkpoints)\n"
         f'write more: {program} sample {path} --prompt "The "'
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -14,20 +14,41 @@ from rich.console import Console
 from jaxrnn.cells.checks import require, require_size
 from jaxrnn.losses import bits
 from jaxrnn.train.interrupt import Interrupt
+from jaxrnn.train.learning_rates import report_validation
 from jaxrnn.train.progress import TrainingProgress
 from jaxrnn.train.run import Run
 from jaxrnn.train.state import TrainState
 from jaxrnn.train.tbptt import Metrics, Update
 
 
+@runtime_checkable
+class SegmentSource(Protocol):
+    """Segments that are read when they are wanted, for example from disk."""
+
+    def __len__(self) -> int:
+        """S, how many segments there are."""
+        ...
+
+    def take(self, indices: np.ndarray, /) -> Any:
+        """Reads segments.
+
+        Args:
+          indices: which, integers in [0, S), `[N]`.
+
+        Returns:
+          Pytree of arrays with a leading axis N.
+        """
+        ...
+
+
 def fit(
     update: Update,
     state: TrainState,
-    segments: Any,
+    segments: SegmentSource | Any,
     *,
     steps: int,
     run: Run | None = None,
-    validate: Callable[[Any], jax.Array] | None = None,
+    validate: Callable[[Any], jax.Array | float] | None = None,
     write_sample: Callable[[Any], str] | None = None,
     check_every: int = 250,
     updates_per_call: int = 25,
@@ -39,15 +60,17 @@ def fit(
     Every `check_every` updates, and before the first and after the last, the validation loss is
     measured and a sample written; after them a checkpoint. A run folder that holds a checkpoint is
     taken up where that left off, and ends with the same bits as a run that was never stopped.
-    Ctrl-C finishes the call in progress, saves, and returns.
+    Ctrl-C finishes the call in progress, saves, and returns. An optimiser with `scale_on_stall` is
+    told every validation loss.
 
     Args:
-      update: from `tbptt_scan`.
-      state: from `init_state`; donated.
-      segments: pytree of arrays with a leading axis S, all segments of the data in order.
+      update: from `tbptt_scan`, or `ensemble_update` of one.
+      state: from `init_state`, or `init_ensemble`; donated.
+      segments: all segments of the data in order: a pytree of arrays with a leading axis S, or an
+        object with `len(segments)` and `segments.take(indices)`, a `SegmentSource`.
       steps: updates in the whole run.
       run: folder for metrics, samples and checkpoints; None keeps nothing.
-      validate: `validate(params) -> loss`, mean nats per token on data not trained on.
+      validate: `validate(params) -> loss`, mean nats per token on data not trained on, one number.
       write_sample: `write_sample(params) -> text`.
       check_every: updates between two checks.
       updates_per_call: updates that are compiled into one call, and between two movements of the
@@ -59,13 +82,14 @@ def fit(
       The state after the last update; `state.step < steps` if Ctrl-C stopped it.
 
     Raises:
-      ValueError: if a number is not positive, or the run's checkpoint is damaged or of another
-        model.
+      ValueError: if a number is not positive, there are no segments, or the run's checkpoint is
+        damaged or of another model.
       FloatingPointError: if the loss is no longer finite; the last checkpoint is kept.
     """
     for name, value in (("steps", steps), ("check_every", check_every)):
         require_size(name, value)
     require_size("updates_per_call", updates_per_call)
+    require(_count(segments) > 0, "segments", "hold at least one segment", _count(segments))
     if run is not None:
         state = run.resume(state)
     step = int(state.step)
@@ -73,7 +97,7 @@ def fit(
     started = time.perf_counter() - (run.seconds if run else 0.0)
     progress = TrainingProgress(total=steps, completed=step, symbol=symbol, console=console)
 
-    def check(state: TrainState, step: int) -> None:
+    def check(state: TrainState, step: int) -> TrainState:
         # On the host, so that a check runs on one device however many the training has.
         params = jax.device_get(state.params)
         if validate is not None:
@@ -82,15 +106,17 @@ def fit(
             if run is not None:
                 record = {"validation_loss": loss, "validation_bits": float(bits(loss))}
                 run.metrics.write_json({"step": step, **record})
+            state = state._replace(opt_state=report_validation(state.opt_state, loss))
         if write_sample is not None:
             text = write_sample(params)
             progress.print(text + "\n")
             if run is not None:
                 run.samples.write(f"=== update {step} ===\n{text}\n\n")
+        return state
 
     with Interrupt() as interrupt, progress:
         if step == 0:
-            check(state, step)
+            state = check(state, step)
         while step < steps and not interrupt.requested:
             stop = min(_next(step, updates_per_call), _next(step, check_every), steps)
             called = time.perf_counter()
@@ -103,11 +129,12 @@ def fit(
                 run.seconds = now - started
                 run.metrics.write_json({**record, "seconds": round(run.seconds, 3)})
             if step % check_every == 0 or step == steps:
-                check(state, step)
+                state = check(state, step)
             if run is not None and (step % check_every == 0 or step == steps):
                 run.seconds = time.perf_counter() - started
                 run.save(state)
-        if run is not None and step < steps:
+        # Nothing to save before the first update, whose check is then made again.
+        if run is not None and 0 < step < steps:
             run.save(state)
     return state
 
@@ -120,14 +147,28 @@ def _next(step: int, stride: int) -> int:
     return (step // stride + 1) * stride
 
 
-def _take(segments: Any, start: int, stop: int) -> Any:
+def _count(segments: SegmentSource | Any) -> int:
+    """Returns S, how many segments there are."""
+    if _is_source(segments):
+        return len(segments)
+    return jax.tree.leaves(segments)[0].shape[0]
+
+
+def _take(segments: SegmentSource | Any, start: int, stop: int) -> Any:
     """Returns the segments for the updates from `start` to `stop`, round and round the data."""
-    count = jax.tree.leaves(segments)[0].shape[0]
-    return jax.tree.map(lambda leaf: leaf[np.arange(start, stop) % count], segments)
+    indices = np.arange(start, stop) % _count(segments)
+    if _is_source(segments):
+        return segments.take(indices)
+    return jax.tree.map(lambda leaf: leaf[indices], segments)
 
 
-def _record(step: int, metrics: Metrics, seconds: float) -> dict[str, float]:
-    """Returns the line for the metrics file.
+def _is_source(segments: SegmentSource | Any) -> bool:
+    """Whether segments are read by `take`; an array has a `take`, too, of another meaning."""
+    return isinstance(segments, SegmentSource) and not isinstance(segments, np.ndarray | jax.Array)
+
+
+def _record(step: int, metrics: Metrics, seconds: float) -> dict[str, Any]:
+    """Returns the line for the metrics file; of an ensemble, the mean, and the loss of each member.
 
     Raises:
       FloatingPointError: if the loss is not finite.
@@ -140,4 +181,9 @@ def _record(step: int, metrics: Metrics, seconds: float) -> dict[str, float]:
         )
     norm = float(np.mean(metrics.grad_norm))
     speed = round(tokens / seconds, 1)
-    return {"step": step, "loss": loss, "grad_norm": norm, "tokens_per_second": speed}
+    record = {"step": step, "loss": loss, "grad_norm": norm, "tokens_per_second": speed}
+    if metrics.loss.ndim > 1:  # [S, K]
+        totals = np.sum(metrics.loss * metrics.tokens, axis=0)
+        each = totals / np.maximum(np.sum(metrics.tokens, axis=0), 1)
+        record["member_losses"] = each.tolist()
+    return record

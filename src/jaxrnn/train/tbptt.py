@@ -15,7 +15,8 @@ from jax.sharding import PartitionSpec as P
 from jaxrnn.cells.checks import require
 from jaxrnn.train.state import TrainState
 
-LossFn = Callable[[Any, Any, Any, Any], tuple[jax.Array, jax.Array, Any]]
+LossFn = Callable[..., tuple[jax.Array, jax.Array, Any]]
+Schedule = Callable[[Any], Any]  # updates so far -> scalar, as in optax
 
 
 class Metrics(NamedTuple):
@@ -30,7 +31,11 @@ Update = Callable[[TrainState, Any], tuple[TrainState, Metrics]]
 
 
 def tbptt_step(
-    loss_fn: LossFn, optimizer: optax.GradientTransformation, *, mesh: Mesh | None = None
+    loss_fn: LossFn,
+    optimizer: optax.GradientTransformation,
+    *,
+    mesh: Mesh | None = None,
+    schedule: Schedule | None = None,
 ) -> Update:
     """Compiles one update over one segment.
 
@@ -50,6 +55,8 @@ def tbptt_step(
       mesh: devices over which the streams are split, a mesh of one axis, with
         `segment` leaves `[T, B, ...]`. Each device has a key of its own; loss and gradient are
         those of the whole batch. None: one device.
+      schedule: `schedule(updates so far) -> value`, for a loss that changes while it is learned,
+        as `scheduled_loss` does: the value is a fifth argument of `loss_fn`. None: there is none.
 
     Returns:
       `update(state, segment) -> (state, metrics)`, compiled once for each shape of the segment. It
@@ -58,11 +65,15 @@ def tbptt_step(
     Raises:
       ValueError: if the mesh has more than one axis, or its size does not divide B.
     """
-    return _compiled(partial(_update, loss_fn, optimizer, mesh), mesh)
+    return _compiled(partial(update_once, loss_fn, optimizer, mesh, schedule), mesh)
 
 
 def tbptt_scan(
-    loss_fn: LossFn, optimizer: optax.GradientTransformation, *, mesh: Mesh | None = None
+    loss_fn: LossFn,
+    optimizer: optax.GradientTransformation,
+    *,
+    mesh: Mesh | None = None,
+    schedule: Schedule | None = None,
 ) -> Update:
     """Compiles many updates into one call: `lax.scan` of `tbptt_step` over the segments.
 
@@ -72,7 +83,7 @@ def tbptt_scan(
       `update(state, segments) -> (state, metrics)` for segments and metrics with a leading axis S.
       It donates `state`: use the one it returns.
     """
-    one = partial(_update, loss_fn, optimizer, mesh)
+    one = partial(update_once, loss_fn, optimizer, mesh, schedule)
     return _compiled(lambda state, segments: jax.lax.scan(one, state, segments), mesh)
 
 
@@ -95,17 +106,23 @@ def _compiled(update: Update, mesh: Mesh | None) -> Update:
     return placed
 
 
-def _update(
+def update_once(
     loss_fn: LossFn,
     optimizer: optax.GradientTransformation,
     mesh: Mesh | None,
+    schedule: Schedule | None,
     state: TrainState,
     segment: Any,
 ) -> tuple[TrainState, Metrics]:
-    key = jax.random.fold_in(state.key, state.step)
+    """One update as it stands, not compiled; a key of None stays None.
+
+    Args and returns as for `tbptt_step`.
+    """
+    key = None if state.key is None else jax.random.fold_in(state.key, state.step)
     carry = jax.lax.stop_gradient(state.carry)
+    further = () if schedule is None else (jnp.asarray(schedule(state.step)),)
     gradient = _gradient if mesh is None else _gradient_over(mesh)
-    loss, tokens, after, grads = gradient(loss_fn, state.params, carry, segment, key)
+    loss, tokens, after, grads = gradient(loss_fn, state.params, carry, segment, key, further)
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     after = jax.lax.stop_gradient(after)
@@ -114,19 +131,25 @@ def _update(
 
 
 def _gradient(
-    loss_fn: LossFn, params: Any, carry: Any, segment: Any, key: jax.Array, axis: str | None = None
+    loss_fn: LossFn,
+    params: Any,
+    carry: Any,
+    segment: Any,
+    key: jax.Array | None,
+    further: tuple[jax.Array, ...],
+    axis: str | None = None,
 ) -> tuple[jax.Array, jax.Array, Any, Any]:
     """The mean loss, the tokens, the carry after the segment, and the gradient.
 
     Loss, tokens and gradient are sums over the mesh axis `axis`, on each of whose devices this runs
-    with a part of the streams.
+    with a part of the streams. `further` is what `loss_fn` is given behind the key.
     """
     add_up = lambda tree: tree if axis is None else jax.lax.psum(tree, axis)
-    if axis is not None:
+    if axis is not None and key is not None:
         key = jax.random.fold_in(key, jax.lax.axis_index(axis))
 
     def mean_loss(params: Any) -> tuple[jax.Array, tuple[jax.Array, Any]]:
-        total, tokens, after = loss_fn(params, carry, segment, key)
+        total, tokens, after = loss_fn(params, carry, segment, key, *further)
         tokens = add_up(tokens)
         return total / jnp.maximum(tokens, 1), (tokens, after)
 
@@ -143,7 +166,7 @@ def _gradient_over(mesh: Mesh) -> Callable[..., tuple[jax.Array, jax.Array, Any,
         return jax.shard_map(
             partial(_gradient, loss_fn, axis=axis),
             mesh=mesh,
-            in_specs=(P(), P(axis), P(None, axis), P()),
+            in_specs=(P(), P(axis), P(None, axis), P(), P()),
             out_specs=(P(), P(), P(axis), P()),
             check_vma=False,
         )(*arguments)

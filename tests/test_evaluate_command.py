@@ -1,9 +1,11 @@
 """`jaxrnn evaluate`: a trained model on a text, beside an n-gram model and their mixture."""
 
+import itertools
 import json
 import shutil
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -45,8 +47,8 @@ def nats_step_by_step(path, tokens):
     model = network(config, tokenizer.vocabulary_size)
     params = restore(path, first_state(config, model)).params
     carry, nats = model.initial_carry(1), []
-    for before, after in zip(tokens[:-1], tokens[1:], strict=True):
-        carry, logits = model.step(params, carry, np.array([before]))
+    for before, after in itertools.pairwise(tokens):
+        carry, logits = model.step(params, carry, jnp.array([before]))
         nats.append(-jax.nn.log_softmax(logits[0])[after])
     return np.array(nats)
 

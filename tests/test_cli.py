@@ -117,6 +117,7 @@ def test_byte_level(tmp_path, capsys):
         ("train --tied --embed-size 9", "9 in, 256 out"),
         ("train --tied --readout adaptive", "`tied` must be false with an adaptive softmax"),
         ("train --readout sampled --samples 0", "`samples` must be a positive integer; got 0"),
+        ("train --input-dropout 1", "`input_dropout` must be a probability in [0, 1); got 1.0"),
         ("train --weight-drop 1", "`weight_drop` must be a probability in [0, 1); got 1.0"),
         ("train --corpus .", "`corpus` must be a file that exists; got ."),
         ("train --run other", "`run` must be a new folder, or one that `jaxrnn train` made"),
@@ -248,6 +249,20 @@ def test_other_units_with_dropout_between_layers(cell, tmp_path, capsys):
     without = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     # Before the first update validation is the same, because nothing is dropped there.
     assert lines[0] == without[0] and lines[1]["loss"] != without[1]["loss"]
+
+
+def test_a_rate_of_dropout_for_the_first_layer_alone(tmp_path, capsys):
+    text = tmp_path / "text"
+    text.write_text("some words and some more words, " * 40)
+    losses = {}
+    for rate in (None, "0.3", "0.0"):
+        folder = tmp_path / f"run-{rate}"
+        options = ["--corpus", str(text), "--run", str(folder), "--steps", "1", "--dropout", "0.3"]
+        options += [] if rate is None else ["--input-dropout", rate]
+        assert run(["train", *options, *SMALL]) == 0
+        lines = (folder / "metrics.jsonl").read_text().splitlines()
+        losses[rate] = next(m["loss"] for line in lines if "loss" in (m := json.loads(line)))
+    assert losses[None] == losses["0.3"] != losses["0.0"]
 
 
 def test_a_rate_of_dropout_that_is_none(tmp_path, capsys):

@@ -57,6 +57,8 @@ class TrainConfig:
     """How many symbols a sampled softmax draws."""
     dropout: float = 0.0
     """Part of what goes into each layer, and out of the last, that training sets to zero."""
+    input_dropout: float | None = None
+    """Part of a symbol's vector that training sets to zero; as in dropout unless given."""
     weight_drop: float = 0.0
     """Part of the recurrent weights that training sets to zero, others for each segment."""
     embed_dropout: float = 0.0

@@ -27,8 +27,8 @@ def network(config: TrainConfig, vocabulary_size: int) -> LanguageModelFunctions
     """
     for name in ("layers", "hidden_size"):
         require_size(name, getattr(config, name))
-    for name in ("dropout", "weight_drop", "embed_dropout"):
-        require_rate(name, getattr(config, name))
+    for name in ("dropout", "input_dropout", "weight_drop", "embed_dropout"):
+        require_rate(name, getattr(config, name) or 0.0)
     model = LanguageModel(
         _layers(config),
         vocabulary_size=vocabulary_size,
@@ -51,8 +51,10 @@ def _layers(config: TrainConfig) -> Cell:
     layers = [make(size, config.hidden_size) for size in sizes]
     if config.weight_drop:
         layers = [weight_drop(layer, config.weight_drop) for layer in layers]
+    first = rate if config.input_dropout is None else config.input_dropout
+    if first:
+        layers[0] = input_dropout(layers[0], first)
     if rate:
-        layers[0] = input_dropout(layers[0], rate)
         layers[-1] = output_dropout(layers[-1], rate)
     return layers[0] if config.layers == 1 else stack(*layers, dropout=rate)
 

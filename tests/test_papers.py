@@ -123,7 +123,7 @@ def test_a_network_keeps_what_validates_best_and_a_stopped_run_ends_as_a_whole_o
     room, early = paper("chorales"), paper("early_stopping")
     parts = room.read(chorales)
     # So fast that validation gets worse again.
-    recipe = early.Recipe(paper("jaxrnn").gru(88, 3), 0.5, batch_size=2, epochs=6, patience=3)
+    recipe = early.Recipe(paper("jaxrnn").gru(88, 3), 0.5, 0.2, batch_size=2, epochs=6, patience=3)
     curves = []
     whole = early.train(recipe, parts, tmp_path / "a", 2, lambda record: None)
     curve = np.array(whole["curve"])
@@ -143,12 +143,16 @@ def test_a_network_keeps_what_validates_best_and_a_stopped_run_ends_as_a_whole_o
     assert len(curves) == len(curve)  # no epoch twice
     known = early.train(recipe, parts, tmp_path / "b", 2, stop)
     assert known["test"] == whole["test"] and len(curves) == len(curve)
+    # It is the best parameters that are tested, and the last ones are worse.
+    same = early.train(recipe, {**parts, "test": parts["valid"]}, tmp_path / "b", 2, stop)
+    assert same["test"] == pytest.approx(whole["valid"], rel=1e-5)
+    assert (curve[-1] > curve.min(axis=0) + 0.01).all()
 
 
 def test_scores_of_a_network_are_those_of_every_piece_alone(paper, chorales, tmp_path):
     room, early = paper("chorales"), paper("early_stopping")
     parts = room.read(chorales)
-    recipe = early.Recipe(paper("jaxrnn").elman(88, 4), 0.01, batch_size=2, epochs=1)
+    recipe = early.Recipe(paper("jaxrnn").elman(88, 4), 0.01, 0.2, batch_size=2, epochs=1)
     params = recipe.init(jax.random.key(0))
     params["readout"] = jax.tree.map(lambda leaf: leaf + 0.1, params["readout"])
     nats, cell = [], jax.tree.map(np.asarray, params["cell"])
@@ -176,13 +180,15 @@ def test_scores_of_a_network_are_those_of_every_piece_alone(paper, chorales, tmp
 )
 def test_training_stops_when_no_network_gets_better(curve, done, paper):
     early = paper("early_stopping")
-    recipe = early.Recipe(paper("jaxrnn").elman(88, 2), 0.1, patience=2, epochs=5)
+    recipe = early.Recipe(
+        paper("jaxrnn").elman(88, 2), 0.1, 0.2, batch_size=2, epochs=5, patience=2
+    )
     assert early._done(recipe, curve) is done
 
 
 def test_the_chorales_print_a_row_for_each_cell(paper, chorales, tmp_path, monkeypatch, capsys):
     script = paper("jsb_chorales")
-    small = paper("early_stopping").Recipe(paper("jaxrnn").elman(88, 2), 0.01)
+    small = paper("early_stopping").Recipe(paper("jaxrnn").elman(88, 2), 0.01, 0.2, 2, 9)
     monkeypatch.setitem(script.CELLS, "tanh", small)
     given = ["--data", chorales, "--out", tmp_path / "out", "--cells", "tanh", "--seeds", 2]
     found, out = result(script, monkeypatch, capsys, *given, "--epochs", 2)
@@ -191,7 +197,7 @@ def test_the_chorales_print_a_row_for_each_cell(paper, chorales, tmp_path, monke
     assert row["parameters"] == 88 * 2 + 2 * 2 + 2 + 2 * 88 + 88
     assert "8.91" in out and "static" in out and found["static"]["test"] > 0
     monkeypatch.setitem(script.CELLS, "tanh", small._replace(learning_rate=0.02))
-    monkeypatch.setattr(sys, "argv", ["script", *map(str, given)])
+    monkeypatch.setattr(sys, "argv", ["script", *map(str, given), "--epochs", "2"])
     assert script.main() == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("error: `out` must hold a run with learning_rate = 0.02, or be another")

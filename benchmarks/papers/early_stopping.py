@@ -27,10 +27,10 @@ class Recipe(NamedTuple):
 
     cell: Cell
     learning_rate: float  # of Adam, at first; falls linearly to zero over all epochs
-    dropout: float = 0.2  # of what goes into the layer and of what comes out
+    dropout: float  # of what goes into the layer and of what comes out
+    batch_size: int  # pieces
+    epochs: int
     clip: float = 1.0  # largest norm of the gradient of the mean nats per frame
-    batch_size: int = 8  # pieces
-    epochs: int = 60
     patience: int = 15  # ends earlier after so many without a better validation of any network
 
     def network(self) -> Cell:

@@ -11,7 +11,7 @@ the program has two that are added.
 `--seeds K` trains K networks together and also reports the perplexity of their mean prediction.
 
 A run that was stopped goes on where it was, and a finished one prints its table again. The small
-network takes about an hour on two cores; the others are for an accelerator.
+network takes about 20 minutes on two cores; the others are for an accelerator.
 """
 
 from __future__ import annotations

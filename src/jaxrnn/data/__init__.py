@@ -1,6 +1,7 @@
 """Texts, tokenizers, files of symbols and batches in NumPy; `synthetic` tasks in JAX."""
 
 from jaxrnn.data import synthetic as synthetic
+from jaxrnn.data.batches import Batches as Batches
 from jaxrnn.data.corpus import default_corpus as default_corpus
 from jaxrnn.data.corpus import read_byte_chunks as read_byte_chunks
 from jaxrnn.data.corpus import read_bytes as read_bytes
@@ -10,6 +11,8 @@ from jaxrnn.data.corpus import split as split
 from jaxrnn.data.encode import EncodedText as EncodedText
 from jaxrnn.data.encode import encode_file as encode_file
 from jaxrnn.data.encode import encode_text as encode_text
+from jaxrnn.data.padding import Padded as Padded
+from jaxrnn.data.padding import pad as pad
 from jaxrnn.data.streams import Segment as Segment
 from jaxrnn.data.streams import Streams as Streams
 from jaxrnn.data.streams import streams as streams

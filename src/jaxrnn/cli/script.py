@@ -1,0 +1,41 @@
+"""A program of one command: options in, a measurement, a result for people or as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from jaxrnn.cli.options import fail, read_options
+
+
+def run(
+    options: type,
+    measure: Callable[[Any], dict[str, Any]],
+    show: Callable[[Any, dict[str, Any]], None],
+    *,
+    program: str,
+) -> int:
+    """Runs a script.
+
+    Args:
+      options: a dataclass; a field `json` that is true prints the result on the last line.
+      measure: does the work, `measure(options) -> result`, numbers and texts by name.
+      show: prints the result for people, `show(options, result)`.
+      program: the script's name, for `--help`.
+
+    Returns:
+      The exit status: 2 after bad input, which is one line on standard error, 130 after Ctrl-C.
+    """
+    try:
+        given = read_options(options, sys.argv[1:], program=program)
+        result = measure(given)
+    except (ValueError, FloatingPointError, OSError) as error:
+        return fail(error)
+    except KeyboardInterrupt:
+        return 130
+    show(given, result)
+    if given.json:
+        print(json.dumps(result))
+    return 0

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 # The palette of Okabe and Ito, which most colour-blind people can tell apart.
 COLORS = {"tanh": "#d55e00", "irnn": "#e69f00", "gru": "#0072b2", "lstm": "#000000"}
@@ -29,6 +30,7 @@ def plot(rows: Sequence[dict[str, Any]], path: Path) -> None:
                 label = None if seed else row["unit"]
                 axes.plot(updates, losses, label=label, color=COLORS[row["unit"]], linewidth=1)
         axes.set(title=task, xlabel="updates", yscale="log")
+        axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("training loss, mean over 100 updates")

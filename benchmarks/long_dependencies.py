@@ -32,8 +32,7 @@ from rich.table import Table
 
 from jaxrnn import bench
 from jaxrnn.cells.checks import require_size
-from jaxrnn.cli import screen
-from jaxrnn.cli.options import fail, read_options
+from jaxrnn.cli import screen, script
 
 TASKS: dict[str, Callable[[str], Experiment]] = {
     "parity": parity,
@@ -109,25 +108,17 @@ def notes(result: dict[str, Any]) -> list[str]:
     return lines
 
 
+def show(options: Options, result: dict[str, Any]) -> None:
+    """Prints the table, and writes it and the curves beside the runs."""
+    screen.report([table(result)], (*notes(result), bench.describe(result["machine"])))
+    plot(result["rows"], options.out / "long_dependencies.png")
+    path = options.out / "long_dependencies.json"
+    path.write_text(json.dumps(result) + "\n", "utf-8")
+
+
 def main() -> int:
     """Trains and prints; returns the exit status."""
-    try:
-        options = read_options(Options, sys.argv[1:], program="long_dependencies.py")
-        result = measure(options)
-    except ValueError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        return 130
-    console = screen.table_console()
-    console.print(table(result))
-    for line in (*notes(result), bench.describe(result["machine"])):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    plot(result["rows"], options.out / "long_dependencies.png")
-    text = json.dumps(result)
-    (options.out / "long_dependencies.json").write_text(text + "\n", "utf-8")
-    if options.json:
-        print(text)
-    return 0
+    return script.run(Options, measure, show, program="long_dependencies.py")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ faster. How each figure is taken is in `benchmarks/README.md`.
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from typing import Annotated, Any, Literal
 
@@ -21,8 +20,7 @@ from rich.table import Table
 from jaxrnn import bench
 from jaxrnn.bench.sizes import CELLS
 from jaxrnn.cells.checks import require, require_size
-from jaxrnn.cli import screen
-from jaxrnn.cli.options import fail, read_options
+from jaxrnn.cli import screen, script
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,24 +147,16 @@ def summary_lines(result: dict[str, Any]) -> list[str]:
     return lines
 
 
+def show(options: Options, result: dict[str, Any]) -> None:
+    """Prints the tables."""
+    del options
+    tables = *(ratio_table(result, kind) for kind in bench.KINDS), memory_table(result)
+    screen.report(tables, (*summary_lines(result), bench.describe(result["machine"])))
+
+
 def main() -> int:
     """Measures and prints; returns the exit status."""
-    try:
-        options = read_options(Options, sys.argv[1:], program="vs_peers.py")
-        result = measure(options)
-    except ValueError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        return 130
-    console = screen.table_console()
-    for part in (ratio_table(result, kind) for kind in bench.KINDS):
-        console.print(part)
-    console.print(memory_table(result))
-    for line in (*summary_lines(result), bench.describe(result["machine"])):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    if options.json:
-        print(json.dumps(result))
-    return 0
+    return script.run(Options, measure, show, program="vs_peers.py")
 
 
 if __name__ == "__main__":

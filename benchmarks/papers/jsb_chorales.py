@@ -17,7 +17,6 @@ What is finished is kept in `--out`, and a run that was stopped goes on where it
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,8 +33,7 @@ from settings import digest, keep_settings
 
 from jaxrnn import bench, elman, gru, lstm
 from jaxrnn.cells.checks import require_size
-from jaxrnn.cli import screen
-from jaxrnn.cli.options import fail, read_options
+from jaxrnn.cli import screen, script
 
 # Chosen on the validation pieces.
 CELLS = {
@@ -133,29 +131,20 @@ def table(result: dict[str, Any]) -> Table:
     return table
 
 
-def main() -> int:
-    """Trains and prints; returns the exit status."""
-    try:
-        options = read_options(Options, sys.argv[1:], program="jsb_chorales.py")
-        result = measure(options)
-    except (ValueError, OSError) as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        return 130
-    if result is None:
-        return 130
-    console = screen.table_console()
-    console.print(table(result))
+def show(options: Options, result: dict[str, Any]) -> None:
+    """Prints the table."""
+    del options
     notes = (
         "published: Bai, Kolter, Koltun 2018, arXiv:1803.01271, table 1; static: how often each "
         "key is down in the training pieces",
         bench.describe(result["machine"]),
     )
-    for line in notes:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    if options.json:
-        print(json.dumps(result))
-    return 0
+    screen.report([table(result)], notes)
+
+
+def main() -> int:
+    """Trains and prints; returns the exit status."""
+    return script.run(Options, measure, show, program="jsb_chorales.py")
 
 
 if __name__ == "__main__":

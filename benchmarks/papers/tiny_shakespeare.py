@@ -17,7 +17,6 @@ A run that was stopped goes on where it was, and a finished one prints its table
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -34,8 +33,7 @@ from settings import digest, keep_settings
 
 from jaxrnn import bench, lstm, stack, unroll
 from jaxrnn.cells.checks import require
-from jaxrnn.cli import screen
-from jaxrnn.cli.options import fail, read_options
+from jaxrnn.cli import screen, script
 from jaxrnn.data import read_text
 from jaxrnn.data.streams import Segment
 from jaxrnn.losses import nll
@@ -189,30 +187,20 @@ def table(result: dict[str, Any]) -> Table:
     return table
 
 
-def main() -> int:
-    """Trains and prints; returns the exit status."""
-    try:
-        options = read_options(Options, sys.argv[1:], program="tiny_shakespeare.py")
-        result = measure(options)
-    except (ValueError, OSError, FloatingPointError) as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        return 130
-    if result is None:
-        return 130
-    console = screen.table_console()
-    console.print(table(result))
+def show(options: Options, result: dict[str, Any]) -> None:
+    """Prints the table."""
     notes = (
         f"char-rnn, Karpathy 2015: the figure is in the name of a checkpoint in its README; its "
         f"split, the last 5 % of each of {STREAMS} streams",
         f"seed {options.seed}, {result['parameters']:,} parameters, {result['seconds']:.0f} s",
         bench.describe(result["machine"]),
     )
-    for line in notes:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    if options.json:
-        print(json.dumps(result))
-    return 0
+    screen.report([table(result)], notes)
+
+
+def main() -> int:
+    """Trains and prints; returns the exit status."""
+    return script.run(Options, measure, show, program="tiny_shakespeare.py")
 
 
 if __name__ == "__main__":

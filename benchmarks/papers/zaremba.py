@@ -17,7 +17,6 @@ network takes about 20 minutes on two cores; the others are for an accelerator.
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -34,8 +33,7 @@ from settings import digest, keep_settings
 
 from jaxrnn import bench, input_dropout, lstm, output_dropout, stack
 from jaxrnn.cells.checks import require, require_size
-from jaxrnn.cli import screen
-from jaxrnn.cli.options import fail, read_options
+from jaxrnn.cli import screen, script
 from jaxrnn.data import streams
 from jaxrnn.data.streams import Segment
 from jaxrnn.models.ensemble import ensemble
@@ -233,30 +231,20 @@ def table(result: dict[str, Any]) -> Table:
     return table
 
 
-def main() -> int:
-    """Trains and prints; returns the exit status."""
-    try:
-        options = read_options(Options, sys.argv[1:], program="zaremba.py")
-        result = measure(options)
-    except (ValueError, OSError, FloatingPointError) as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        return 130
-    if result is None:
-        return 130
-    console = screen.table_console()
-    console.print(table(result))
+def show(options: Options, result: dict[str, Any]) -> None:
+    """Prints the table."""
     curve = ", ".join(f"{found:.0f}" for found in result["valid"])
     notes = (
         f"validation after each epoch: {curve}",
         f"seed {options.seed}, {result['parameters']:,} parameters, {result['seconds']:.0f} s",
         bench.describe(result["machine"]),
     )
-    for line in notes:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    if options.json:
-        print(json.dumps(result))
-    return 0
+    screen.report([table(result)], notes)
+
+
+def main() -> int:
+    """Trains and prints; returns the exit status."""
+    return script.run(Options, measure, show, program="zaremba.py")
 
 
 if __name__ == "__main__":

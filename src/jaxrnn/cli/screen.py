@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from rich.console import Console
@@ -15,6 +15,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 from jaxrnn.bench import busy
 
@@ -61,6 +62,15 @@ def table_console() -> Console:
     """Returns the console for tables, wide where it is not a terminal but a file or a pipe."""
     console = Console()
     return console if console.is_terminal else Console(width=160)
+
+
+def report(tables: Iterable[Table], notes: Iterable[str]) -> None:
+    """Prints tables, and lines below them as they are."""
+    console = table_console()
+    for table in tables:
+        console.print(table)
+    for line in notes:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def number(value: float | None) -> str:

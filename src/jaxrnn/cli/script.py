@@ -12,7 +12,7 @@ from jaxrnn.cli.options import fail, read_options
 
 def run(
     options: type,
-    measure: Callable[[Any], dict[str, Any]],
+    measure: Callable[[Any], dict[str, Any] | None],
     show: Callable[[Any, dict[str, Any]], None],
     *,
     program: str,
@@ -21,7 +21,8 @@ def run(
 
     Args:
       options: a dataclass; a field `json` that is true prints the result on the last line.
-      measure: does the work, `measure(options) -> result`, numbers and texts by name.
+      measure: does the work, `measure(options) -> result`, numbers and texts by name; None if
+        Ctrl-C stopped it.
       show: prints the result for people, `show(options, result)`.
       program: the script's name, for `--help`.
 
@@ -34,6 +35,8 @@ def run(
     except (ValueError, FloatingPointError, OSError) as error:
         return fail(error)
     except KeyboardInterrupt:
+        return 130
+    if result is None:
         return 130
     show(given, result)
     if given.json:

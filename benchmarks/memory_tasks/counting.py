@@ -23,7 +23,10 @@ def counting(unit: str) -> Experiment:
     A word is accepted if these are the right ones at every step of it.
     """
     network = Network(UNITS[unit](3, HIDDEN), 3)
-    training = Training(updates=30000, learning_rate=RATES[unit], enough=1e-7, batch_size=32)
+    # A network that has learned the words of the training counts further with every update after.
+    training = Training(
+        updates=30000, learning_rate=RATES[unit], enough=1e-5, least=30000, batch_size=32
+    )
 
     def logits(params: Any, words: synthetic.Words) -> jax.Array:
         return network.at_each_step(params, jax.nn.one_hot(words.inputs, 3))

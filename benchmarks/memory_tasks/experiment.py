@@ -19,6 +19,7 @@ class Training:
     updates: int  # at most
     learning_rate: float
     enough: float  # a loss, averaged over 100 updates, at which a network has learned the task
+    least: int = 0  # updates that are made also if all networks have learned it
     clip: float = 1.0  # largest norm of the gradient
     batch_size: int = 64
 

@@ -77,6 +77,7 @@ def describe(experiment: Experiment) -> Result:
         "clip": training.clip,
         "batch_size": training.batch_size,
         "enough": training.enough,
+        "least": training.least,
         "span": SPAN,
     }
 
@@ -138,8 +139,9 @@ def _compile(experiment: Experiment, seeds: int) -> Callable[[TrainState], Any]:
 def _done(experiment: Experiment, record: Result) -> bool:
     """Whether all updates are made, or all networks have learned the task."""
     curve, training = record["curve"], experiment.training
-    enough = bool(curve) and max(curve[-1]) < training.enough
-    return enough or len(curve) * SPAN >= training.updates
+    updates = len(curve) * SPAN
+    enough = updates >= max(training.least, 1) and max(curve[-1]) < training.enough
+    return enough or updates >= training.updates
 
 
 def _test(experiment: Experiment, state: TrainState, seeds: int) -> list[float]:

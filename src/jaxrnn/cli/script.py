@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
+
+import tyro
 
 from jaxrnn.cli.options import fail, read_options
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What every example can be told."""
+
+    seed: int = 0
+    """Of the data and the parameters."""
+    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Print the result as a JSON object on the last line."""
 
 
 def run(

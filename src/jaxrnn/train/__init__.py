@@ -15,6 +15,7 @@ from jaxrnn.train.learning_rates import divide_after as divide_after
 from jaxrnn.train.learning_rates import report_validation as report_validation
 from jaxrnn.train.learning_rates import scale_on_stall as scale_on_stall
 from jaxrnn.train.module import Functional as Functional
+from jaxrnn.train.module import fit_module as fit_module
 from jaxrnn.train.module import functional as functional
 from jaxrnn.train.run import Run as Run
 from jaxrnn.train.scheduled_sampling import exponential_decay as exponential_decay

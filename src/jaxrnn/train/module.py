@@ -6,9 +6,15 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import optax
 from flax import nnx
 
-from jaxrnn.train.tbptt import LossFn
+from jaxrnn.train.fit import fit
+from jaxrnn.train.state import init_state
+from jaxrnn.train.tbptt import LossFn, tbptt_scan
+
+# loss(module, batch, key) -> (total, count)
+ModuleLoss = Callable[[Any, Any, jax.Array | None], tuple[jax.Array, Any]]
 
 
 class Functional(NamedTuple):
@@ -21,10 +27,7 @@ class Functional(NamedTuple):
     module: Callable[[Any], Any]  # parameters to a module that has them
 
 
-def functional(
-    module: nnx.Module,
-    loss: Callable[[Any, Any, jax.Array | None], tuple[jax.Array, jax.Array]],
-) -> Functional:
+def functional(module: nnx.Module, loss: ModuleLoss) -> Functional:
     """Takes a module apart, for training on batches that have nothing to hand on.
 
     The state of the streams, which truncated backpropagation carries from segment to segment, is
@@ -53,8 +56,41 @@ def functional(
 
     def loss_fn(
         params: Any, carry: Any, batch: Any, key: jax.Array | None
-    ) -> tuple[jax.Array, jax.Array, Any]:
+    ) -> tuple[jax.Array, Any, Any]:
         total, count = loss(rebuild(params), batch, key)
         return total, count, carry
 
     return Functional(params, loss_fn, rebuild)
+
+
+def fit_module(
+    module: Any,
+    loss: ModuleLoss,
+    batches: Any,
+    optimizer: optax.GradientTransformation,
+    *,
+    steps: int,
+    key: jax.Array,
+    **options: Any,
+) -> Any:
+    """Trains a module on batches, with a progress bar: `functional`, `tbptt_scan` and `fit` in one.
+
+    Args:
+      module: see `functional`; it is not changed.
+      loss: see `functional`.
+      batches: see `fit`, for example `jaxrnn.data.Batches`.
+      optimizer: for example `optax.chain(optax.clip_by_global_norm(1.0), optax.adam(1e-3))`.
+      steps: updates.
+      key: of dropout and whatever else the loss draws; consumed.
+      **options: further ones of `fit`.
+
+    Returns:
+      A module with the trained parameters.
+
+    Raises:
+      ValueError, FloatingPointError: as `fit`.
+    """
+    params, loss_fn, rebuild = functional(module, loss)
+    state = init_state(params, optimizer, (), key)
+    update = tbptt_scan(loss_fn, optimizer)
+    return rebuild(fit(update, state, batches, steps=steps, **options).params)

@@ -1,0 +1,87 @@
+"""The example of encoders and decoders, at a reduced size."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import matplotlib.image
+import pytest
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "translate.py"
+
+
+@pytest.fixture
+def translate():
+    spec = importlib.util.spec_from_file_location("translate", EXAMPLE)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["translate"] = module  # for the annotations of its options
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["translate"]
+
+
+def test_it_learns_words_tells_and_draws(translate, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(translate, "LONGEST", 4)
+    monkeypatch.setattr(translate, "LENGTHS", (2, 3, 30))
+    monkeypatch.setattr(translate, "LETTERS", "abc")
+    command = [
+        "translate.py",
+        "--task",
+        "reverse",
+        "--steps",
+        "125",
+        "--out",
+        str(tmp_path),
+        "--json",
+    ]
+    monkeypatch.setattr(sys, "argv", command)
+    assert translate.main() == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    result = json.loads(last)
+    assert list(result) == ["reverse"]
+    assert list(result["reverse"]) == ["without attention", "with attention"]
+    for shares in result["reverse"].values():
+        assert list(shares) == ["2", "3", "30"]
+    # By chance one word of 3 letters in 256 or more is right.
+    assert result["reverse"]["with attention"]["3"] > 0.9
+    assert lines[0].startswith("reverse, without attention, without any error: 2: ")
+    assert lines[-1] == str(tmp_path / "translate.png")
+    assert matplotlib.image.imread(tmp_path / "translate.png").std() > 0.01
+
+
+def test_it_learns_sums_in_both_orders(translate, tmp_path, monkeypatch, capsys):
+    command = [
+        "translate.py",
+        "--task",
+        "addition",
+        "--steps",
+        "1",
+        "--out",
+        str(tmp_path),
+        "--json",
+    ]
+    monkeypatch.setattr(sys, "argv", command)
+    sums = translate.addition
+    monkeypatch.setattr(translate, "addition", lambda count, **how: sums(1100, **how))
+    assert translate.main() == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert list(result["addition"]) == ["source as it stands", "source reversed"]
+    assert all(0 <= shares["unseen sums"] < 1 for shares in result["addition"].values())
+    assert (tmp_path / "translate.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--steps", "0", "`steps` must be a positive integer; got 0"),
+        ("--task", "sing", "sing"),
+    ],
+)
+def test_bad_input_is_one_line(option, value, message, translate, tmp_path, monkeypatch, capsys):
+    command = ["translate.py", option, value, "--out", str(tmp_path / "none")]
+    monkeypatch.setattr(sys, "argv", command)
+    assert translate.main() == 2
+    error = capsys.readouterr().err
+    assert message in error and len(error.strip().splitlines()) == 1
+    assert not (tmp_path / "none").exists()

@@ -12,19 +12,18 @@ from __future__ import annotations
 import dataclasses
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import tyro
 from flax import nnx
 from matplotlib.figure import Figure
 
 from jaxrnn import gru, input_dropout, output_dropout, train
 from jaxrnn.cells.checks import require_size
-from jaxrnn.cli.script import run
+from jaxrnn.cli import script
 from jaxrnn.data import Batches, Digits, digits
 from jaxrnn.data.formats import read_mnist
 from jaxrnn.diagnostics.plot import plot_confusion
@@ -33,21 +32,17 @@ from jaxrnn.nn import max_pooling
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(script.Options):
     """A classifier of handwritten digits as sequences."""
 
     read: Literal["both", "rows", "pixels"] = "both"
     """As what a digit is read: its rows, its pixels, or first so and then so."""
     steps: int = 1200
     """Updates of each network."""
-    seed: int = 0
-    """Of the parameters and the order of the digits."""
     data: Path | None = None
     """Folder with MNIST's files; the digits of scikit-learn unless given."""
     out: Path = Path("runs/classify")
     """Folder of the picture."""
-    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Print the result as a JSON object on the last line."""
 
 
 def measure(options: Options) -> dict[str, Any]:
@@ -74,12 +69,10 @@ def trained(sequences: np.ndarray, labels: np.ndarray, options: Options) -> Clas
     def loss(model: Classifier, batch: Any, key: jax.Array | None) -> tuple[jax.Array, Any]:
         return jnp.sum(model.nll(*batch.values, key=key)), len(batch.values[1])
 
-    params, loss_fn, rebuild = train.functional(model, loss)
     rate = optax.cosine_decay_schedule(5e-3, options.steps)
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
-    state = train.init_state(params, optimizer, (), jax.random.key(options.seed))
-    update = train.tbptt_scan(loss_fn, optimizer)
-    return rebuild(train.fit(update, state, source, steps=options.steps, symbol="digit").params)
+    rest: Any = {"steps": options.steps, "key": jax.random.key(options.seed), "symbol": "digit"}
+    return train.fit_module(model, loss, source, optimizer, **rest)
 
 
 def picture(path: Path, test: Digits, read: dict[str, np.ndarray]) -> None:
@@ -110,7 +103,7 @@ def show(options: Options, result: dict[str, Any]) -> None:
 
 def main() -> int:
     """Trains and prints; returns the exit status."""
-    return run(Options, measure, show, program="classify.py")
+    return script.run(Options, measure, show, program="classify.py")
 
 
 if __name__ == "__main__":

@@ -12,37 +12,32 @@ from __future__ import annotations
 import dataclasses
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import tyro
 from flax import nnx
 from matplotlib.figure import Figure
 
 from jaxrnn import gru, train
 from jaxrnn.cells.checks import require_size
-from jaxrnn.cli.script import run
+from jaxrnn.cli import script
 from jaxrnn.data import Batches, Digits, digits
 from jaxrnn.models import GlimpseClassifier
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(script.Options):
     """Digits read by glimpses."""
 
     glimpses: int = 6
     """How often the network looks at a digit."""
     steps: int = 2500
     """Updates."""
-    seed: int = 0
-    """Of the parameters, the paths and the order of the digits."""
     out: Path = Path("runs/glimpse")
     """Folder of the picture."""
-    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Print the result as a JSON object on the last line."""
 
 
 def measure(options: Options) -> dict[str, Any]:
@@ -70,12 +65,10 @@ def trained(training: Digits, options: Options) -> GlimpseClassifier:
         each = model.nll(images, labels) if key is None else model.loss(images, labels, key)
         return jnp.sum(each), len(labels)
 
-    params, loss_fn, rebuild = train.functional(model, loss)
     rate = optax.cosine_decay_schedule(3e-3, options.steps)
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
-    state = train.init_state(params, optimizer, (), jax.random.key(options.seed))
-    update = train.tbptt_scan(loss_fn, optimizer)
-    return rebuild(train.fit(update, state, source, steps=options.steps, symbol="digit").params)
+    rest: Any = {"steps": options.steps, "key": jax.random.key(options.seed), "symbol": "digit"}
+    return train.fit_module(model, loss, source, optimizer, **rest)
 
 
 def picture(path: Path, test: Digits, locations: np.ndarray, found: np.ndarray) -> None:
@@ -107,7 +100,7 @@ def show(options: Options, result: dict[str, Any]) -> None:
 
 def main() -> int:
     """Trains and prints; returns the exit status."""
-    return run(Options, measure, show, program="glimpse.py")
+    return script.run(Options, measure, show, program="glimpse.py")
 
 
 if __name__ == "__main__":

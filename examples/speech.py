@@ -83,7 +83,8 @@ def score(model: Transcriber, new: list[Any], options: Options) -> dict[str, Any
     }
 
 
-def cut(labels: jax.Array, lengths: jax.Array) -> list[np.ndarray]:  # without their padding
+def cut(labels: jax.Array, lengths: jax.Array) -> list[np.ndarray]:
+    """Labels without their padding."""
     return [row[:n] for row, n in zip(np.asarray(labels), np.asarray(lengths), strict=True)]
 
 

@@ -11,19 +11,18 @@ from __future__ import annotations
 import dataclasses
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import tyro
 from flax import nnx
 from matplotlib.figure import Figure
 
 from jaxrnn import gru, train
 from jaxrnn.cells.checks import require_size
-from jaxrnn.cli.script import run
+from jaxrnn.cli import script
 from jaxrnn.data.synthetic import TaggedSentences, chunk_grammar, tagged_sentences
 from jaxrnn.diagnostics.plot import plot_transitions
 from jaxrnn.models import Tagger
@@ -33,17 +32,13 @@ GRAMMAR, TAGGERS = chunk_grammar(kinds=3), {"softmax": None, "CRF": CRF}
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(script.Options):
     """A softmax and a CRF on the same network."""
 
     steps: int = 400
     """Updates of each tagger."""
-    seed: int = 0
-    """Of the parameters and the sentences."""
     out: Path = Path("runs/tag")
     """Folder of the picture."""
-    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Print the result as a JSON object on the last line."""
 
 
 def measure(options: Options) -> dict[str, Any]:
@@ -68,10 +63,8 @@ def trained(crf: Any, batches: TaggedSentences, options: Options) -> Tagger:
     cell, rngs = gru(16, 32), nnx.Rngs(options.seed)
     model = Tagger(cell, backward=cell, crf=crf, rngs=rngs, **size)
     loss = lambda model, batch, key: (jnp.sum(model.nll(*batch)), jnp.sum(batch.lengths))
-    params, loss_fn, rebuild = train.functional(model, loss)
-    state = train.init_state(params, optax.adam(5e-3), (), jax.random.key(options.seed))
-    update = train.tbptt_scan(loss_fn, optax.adam(5e-3))
-    return rebuild(train.fit(update, state, batches, steps=options.steps).params)
+    rest: Any = {"steps": options.steps, "key": jax.random.key(options.seed)}
+    return train.fit_module(model, loss, batches, optax.adam(5e-3), **rest)
 
 
 def shares(tags: np.ndarray, test: TaggedSentences) -> dict[str, float]:
@@ -112,7 +105,7 @@ def show(options: Options, result: dict[str, Any]) -> None:
 
 def main() -> int:
     """Trains and prints; returns the exit status."""
-    return run(Options, measure, show, program="tag.py")
+    return script.run(Options, measure, show, program="tag.py")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,10 @@
+import importlib.util
 import itertools
 import os
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 # The tests spend their time compiling small programs, so these are not optimised, which is several
 # times faster. `XLA_FLAGS= make test` compiles as users do. jaxlib 0.11 has lost the second flag.
@@ -54,3 +58,17 @@ def x64() -> Iterator[None]:
     """Float64, so that a comparison holds to rounding and not to a tolerance."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture
+def example(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The file `examples/NAME.py` as a module, for the tests in `test_example_NAME.py`."""
+    name = request.path.stem.removeprefix("test_example_")
+    path = Path(__file__).parents[1] / "examples" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"example_{name}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look themselves up
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]

@@ -1,27 +1,12 @@
 """The example of a classifier, at reduced size."""
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from jaxrnn.data import Digits
-
-PATH = Path(__file__).parents[1] / "examples" / "classify.py"
-
-
-@pytest.fixture
-def example():
-    spec = importlib.util.spec_from_file_location("example_classify", PATH)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
 
 
 def main(example, monkeypatch, *arguments):

@@ -1,24 +1,9 @@
 """Networks made by hand are right at every length, learned ones up to some."""
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import pytest
-
-FILE = Path(__file__).parents[1] / "examples" / "count.py"
-
-
-@pytest.fixture(scope="module")
-def example():
-    """The file as a module."""
-    spec = importlib.util.spec_from_file_location("example_count", FILE)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look themselves up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
 
 
 def test_it_learns_and_prints_and_draws(example, tmp_path, monkeypatch, capsys):

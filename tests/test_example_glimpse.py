@@ -1,24 +1,9 @@
 """The example of glimpses, at reduced size."""
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import pytest
-
-PATH = Path(__file__).parents[1] / "examples" / "glimpse.py"
-
-
-@pytest.fixture
-def example():
-    spec = importlib.util.spec_from_file_location("example_glimpse", PATH)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
 
 
 def main(example, monkeypatch, *arguments):

@@ -1,24 +1,7 @@
 """The example of a tagger, at reduced size."""
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
-
-import pytest
-
-PATH = Path(__file__).parents[1] / "examples" / "tag.py"
-
-
-@pytest.fixture
-def example():
-    spec = importlib.util.spec_from_file_location("example_tag", PATH)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
 
 
 def main(example, monkeypatch, *arguments):

@@ -1,30 +1,16 @@
 """The example of encoders and decoders, at a reduced size."""
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import matplotlib.image
 import pytest
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "translate.py"
 
-
-@pytest.fixture
-def translate():
-    spec = importlib.util.spec_from_file_location("translate", EXAMPLE)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["translate"] = module  # for the annotations of its options
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["translate"]
-
-
-def test_it_learns_words_tells_and_draws(translate, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(translate, "LONGEST", 4)
-    monkeypatch.setattr(translate, "LENGTHS", (2, 3, 30))
-    monkeypatch.setattr(translate, "LETTERS", "abc")
+def test_it_learns_words_tells_and_draws(example, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(example, "LONGEST", 4)
+    monkeypatch.setattr(example, "LENGTHS", (2, 3, 30))
+    monkeypatch.setattr(example, "LETTERS", "abc")
     command = [
         "translate.py",
         "--task",
@@ -36,7 +22,7 @@ def test_it_learns_words_tells_and_draws(translate, tmp_path, monkeypatch, capsy
         "--json",
     ]
     monkeypatch.setattr(sys, "argv", command)
-    assert translate.main() == 0
+    assert example.main() == 0
     *lines, last = capsys.readouterr().out.splitlines()
     result = json.loads(last)
     assert list(result) == ["reverse"]
@@ -50,7 +36,7 @@ def test_it_learns_words_tells_and_draws(translate, tmp_path, monkeypatch, capsy
     assert matplotlib.image.imread(tmp_path / "translate.png").std() > 0.01
 
 
-def test_it_learns_sums_in_both_orders(translate, tmp_path, monkeypatch, capsys):
+def test_it_learns_sums_in_both_orders(example, tmp_path, monkeypatch, capsys):
     command = [
         "translate.py",
         "--task",
@@ -62,9 +48,9 @@ def test_it_learns_sums_in_both_orders(translate, tmp_path, monkeypatch, capsys)
         "--json",
     ]
     monkeypatch.setattr(sys, "argv", command)
-    sums = translate.addition
-    monkeypatch.setattr(translate, "addition", lambda count, **how: sums(1100, **how))
-    assert translate.main() == 0
+    sums = example.addition
+    monkeypatch.setattr(example, "addition", lambda count, **how: sums(1100, **how))
+    assert example.main() == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert list(result["addition"]) == ["source as it stands", "source reversed"]
     assert all(0 <= shares["unseen sums"] < 1 for shares in result["addition"].values())
@@ -78,10 +64,10 @@ def test_it_learns_sums_in_both_orders(translate, tmp_path, monkeypatch, capsys)
         ("--task", "sing", "sing"),
     ],
 )
-def test_bad_input_is_one_line(option, value, message, translate, tmp_path, monkeypatch, capsys):
+def test_bad_input_is_one_line(option, value, message, example, tmp_path, monkeypatch, capsys):
     command = ["translate.py", option, value, "--out", str(tmp_path / "none")]
     monkeypatch.setattr(sys, "argv", command)
-    assert translate.main() == 2
+    assert example.main() == 2
     error = capsys.readouterr().err
     assert message in error and len(error.strip().splitlines()) == 1
     assert not (tmp_path / "none").exists()

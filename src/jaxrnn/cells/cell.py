@@ -15,7 +15,7 @@ import jax
 Params = chex.ArrayTree
 Carry = chex.ArrayTree
 
-StepFn = Callable[..., tuple[Any, jax.Array]]  # params, carry, x -> carry, y
+StepFn = Callable[..., tuple[Any, Any]]  # params, carry, x -> carry, y
 
 
 class PointwiseVJP(NamedTuple):

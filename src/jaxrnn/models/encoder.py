@@ -80,7 +80,7 @@ class Encoder(nnx.Module):
 
     def initial_carry(self) -> Any:
         """The state before the first symbol, of one source."""
-        carries = tuple(cell.initial_carry() for cell in self.cells)
+        carries: tuple[Any, ...] = tuple(cell.initial_carry() for cell in self.cells)
         return carries if len(carries) > 1 else carries[0]
 
     def __call__(

@@ -215,12 +215,12 @@ def functions(model: EncoderDecoder) -> EncoderDecoderFunctions:
         # Here, because the room of training needs more than a model does.
         from jaxrnn.train import scheduled_sampling
 
-        encoder_key, key = jax.random.split(key)
+        encoder_key, step_key = jax.random.split(key)
         reader, state, _ = start(params, sources, source_lengths, encoder_key)
         targets, _, mask = real_symbols("targets", targets, target_lengths)
         inputs = inputs_of(jnp.where(mask, targets, end), end)
         inputs = jnp.moveaxis(inputs, -1, 0)
-        _, logits = scheduled_sampling(step, reader, state, inputs, truth=truth, key=key)
+        _, logits = scheduled_sampling(step, reader, state, inputs, truth=truth, key=step_key)
         return jnp.sum(nll(jnp.moveaxis(logits, 0, -2), targets, mask)), count, carry
 
     return EncoderDecoderFunctions(params, loss, start, step)

@@ -69,10 +69,9 @@ def measure(options: Options) -> dict[str, Any]:
 
 def score(model: Transcriber, new: list[Any], options: Options) -> dict[str, Any]:
     """Label error rates, and the picture of the first utterance."""
-    batch = pad(new)
-    heard = batch.values.frames, batch.lengths.frames
+    heard = [each.frames for each in pad(new)]  # values and lengths
     greedy, beams = model.transcribe(*heard), model.beam_search(*heard, width=options.width)
-    found, wanted = cut(greedy.labels, greedy.lengths), [utterance.labels for utterance in new]
+    found, wanted = cut(greedy.labels, greedy.lengths), [each.labels for each in new]
     draw(model, new[0], options.out / "speech.png")
     return {
         "greedy": error_rate(found, wanted),
@@ -106,9 +105,8 @@ def draw(model: Transcriber, utterance: Any, path: Path) -> None:
 
 def show(options: Options, result: dict[str, Any]) -> None:
     """Prints the error rates."""
-    print(f"label error rate, greedy         {result['greedy']:7.2%}")
-    print(f"label error rate, beam of {options.width:<6} {result['beam']:7.2%}")
-    print(f"the labels of another utterance  {result['guess']:7.2%}")
+    print(f"label error rate, greedy {result['greedy']:.2%}, beam of {options.width}", end=" ")
+    print(f"{result['beam']:.2%}; of the labels of another utterance {result['guess']:.2%}")
     print(f"said {result['wanted']}, heard {result['heard']}; {options.out / 'speech.png'}")
 
 

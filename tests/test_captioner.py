@@ -1,6 +1,7 @@
 """The captioner, in each of the three ways in which it learns of the vector."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +19,7 @@ LENGTHS = np.array([4, 2, 1])
 VECTORS = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
 
 
-def made(condition, cell=lstm, **options):
+def made(condition, cell=lstm, **options) -> Any:
     size = 4 + (5 if condition is EveryStep else 0)
     sizes = {"vocabulary_size": 6, "vector_size": 5, "condition": condition}
     return Captioner(cell(size, 7), **{**sizes, **options}, rngs=nnx.Rngs(0))

@@ -218,19 +218,19 @@ def test_greedy_is_a_beam_of_width_one(name):
 @pytest.mark.parametrize("name", ["context", "luong", "feeding", "located"])
 def test_a_beam_over_one_source_equals_a_beam_over_copies(name):
     parts = parts_of(name)
-    reader, carry, prompt = parts.start(parts.params, SOURCES, SOURCE_LENGTHS)
+    opened, carry, prompt = parts.start(parts.params, SOURCES, SOURCE_LENGTHS)
     how = {"width": 3, "length": 4, "end": 0}
-    beams = generate.beam_search(parts.step, reader, carry, prompt, **how)
+    beams = generate.beam_search(parts.step, opened, carry, prompt, **how)
 
     def copied(params, carry, symbols):
         """The source lies in the carry, where the search copies it for each hypothesis."""
         flat = lambda leaf: leaf.reshape(-1, *leaf.shape[symbols.ndim :])
         source, inner = jax.tree.map(flat, carry)
-        inner, logits = parts.step(reader._replace(view=source), inner, symbols.ravel())
+        inner, logits = parts.step(opened._replace(view=source), inner, symbols.ravel())
         back = lambda leaf: leaf.reshape(*symbols.shape, *leaf.shape[1:])
         return (carry[0], jax.tree.map(back, inner)), back(logits)
 
-    copies = generate.beam_search(copied, None, (reader.view, carry), prompt, **how)
+    copies = generate.beam_search(copied, None, (opened.view, carry), prompt, **how)
     np.testing.assert_array_equal(beams.symbols, copies.symbols)
     np.testing.assert_allclose(beams.log_probabilities, copies.log_probabilities, atol=1e-12)
 

@@ -1,5 +1,7 @@
 """The glimpse model: its sensor against NumPy, its gradient against the exact one."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +12,7 @@ from jaxrnn import gru, lstm
 from jaxrnn.models import GlimpseClassifier, reinforce, retina
 
 
-def model(cell=None, **options):
+def model(cell=None, **options) -> Any:
     given = {"classes": 3, "size": 2, "glimpses": 3, "rngs": nnx.Rngs(0)} | options
     return GlimpseClassifier(gru(4, 5) if cell is None else cell, **given)
 

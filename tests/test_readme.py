@@ -16,7 +16,7 @@ TEXT = README.read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=["functional", "flax", "diagnostics"])
+@pytest.mark.parametrize("block", BLOCKS, ids=["functional", "flax", "diagnostics", "shapes"])
 def test_code_runs(block):
     names: dict[str, Any] = {}
     exec(compile(block, "README.md", "exec"), names)

@@ -1,5 +1,7 @@
 """Drawings and their captions."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -9,7 +11,8 @@ from jaxrnn.data.synthetic import SHAPE_WORDS, shapes, words_of
 
 def parts(image):
     """The separate pieces of ink: their masks."""
-    marks, count = ndimage.label(image > 0.5)
+    labelled: Any = ndimage.label(image > 0.5)
+    marks, count = labelled
     return [marks == n for n in range(1, count + 1)]
 
 

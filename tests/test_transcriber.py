@@ -1,6 +1,7 @@
 """The CTC loss of a transcriber, against every alignment written out one by one."""
 
 import itertools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,9 +13,9 @@ from jaxrnn import gru, lstm
 from jaxrnn.models import Transcriber
 from jaxrnn.models.transcriber import _ctc_nats
 
-LENGTHS = np.array([5, 4, 3, 0, 5])
+LENGTHS: Any = np.array([5, 4, 3, 0, 5])
 LABELS = np.array([[1, 1, 2], [2, 9, 9], [9, 9, 9], [9, 9, 9], [2, 1, 2]])
-LABEL_LENGTHS = np.array([3, 1, 0, 0, 3])
+LABEL_LENGTHS: Any = np.array([3, 1, 0, 0, 3])
 
 
 def drawn(steps=5, symbols=3):
@@ -55,7 +56,7 @@ def test_its_gradient_is_that_of_the_sum_and_zero_in_the_padding(x64):
         assert float(grads[0, t, v]) == pytest.approx(slope, abs=1e-8)
 
 
-def made(**options):
+def made(**options) -> Any:
     cells = {"cell": lstm(4, 5), "backward": gru(4, 3)}
     return Transcriber(**{**cells, **options}, labels=2, rngs=nnx.Rngs(0))
 

@@ -13,7 +13,7 @@ from jaxrnn.cells import Cell
 from jaxrnn.cells.checks import require, require_size
 from jaxrnn.models.decoder import embed_size, output_size
 from jaxrnn.models.encoder import real_symbols
-from jaxrnn.models.encoder_decoder import Reader, inputs_of
+from jaxrnn.models.encoder_decoder import Opened, inputs_of
 from jaxrnn.models.handover import as_state, state_size
 from jaxrnn.nn import RNN, Readout, Softmax
 
@@ -202,28 +202,28 @@ class CaptionerFunctions(NamedTuple):
     """A captioner as pure functions of its parameters, for generation."""
 
     params: Any
-    start: Callable[..., tuple[Reader, Any, jax.Array]]
-    step: Callable[[Reader, Any, jax.Array], tuple[Any, jax.Array]]
+    start: Callable[..., tuple[Opened, Any, jax.Array]]
+    step: Callable[[Opened, Any, jax.Array], tuple[Any, jax.Array]]
 
 
 def functions(model: Captioner) -> CaptionerFunctions:
     """Takes a model apart, as `jaxrnn.models.encoder_decoder.functions` does.
 
     Returns:
-      `params`; `start(params, images) -> (reader, carry, prompt [1, *B])`, what every function of
-      `jaxrnn.generate` takes after the step; `step(reader, carry, symbols) -> (carry, logits)` for
-      these, symbols `[*B]` or `[*B, W]`. What is read at every step lies in the reader, once.
+      `params`; `start(params, images) -> (opened, carry, prompt [1, *B])`, what every function of
+      `jaxrnn.generate` takes after the step; `step(opened, carry, symbols) -> (carry, logits)` for
+      these, symbols `[*B]` or `[*B, W]`. What is read at every step lies in `opened`, once.
     """
     graph, params, rest = nnx.split(model, nnx.Param, ...)
     end = model.end
 
-    def start(params: Any, images: jax.Array) -> tuple[Reader, Any, jax.Array]:
+    def start(params: Any, images: jax.Array) -> tuple[Opened, Any, jax.Array]:
         carry, context = nnx.merge(graph, params, rest).open(images)
-        return Reader(params, context), carry, jnp.full((1, *context.shape[:-1]), end, jnp.int32)
+        return Opened(params, context), carry, jnp.full((1, *context.shape[:-1]), end, jnp.int32)
 
-    def step(reader: Reader, carry: Any, symbols: jax.Array) -> tuple[Any, jax.Array]:
-        own = nnx.merge(graph, reader.params, rest)
-        carry, hs = own.read(carry, symbols[..., None], reader.view)
+    def step(opened: Opened, carry: Any, symbols: jax.Array) -> tuple[Any, jax.Array]:
+        own = nnx.merge(graph, opened.params, rest)
+        carry, hs = own.read(carry, symbols[..., None], opened.view)
         return carry, own.readout(hs[..., 0, :])
 
     return CaptionerFunctions(params, start, step)

@@ -81,7 +81,8 @@ class Encoder(nnx.Module):
     def initial_carry(self) -> Any:
         """The state before the first symbol, of one source."""
         carries: tuple[Any, ...] = tuple(cell.initial_carry() for cell in self.cells)
-        return carries if len(carries) > 1 else carries[0]
+        (first, *others) = carries
+        return carries if others else first
 
     def __call__(
         self,

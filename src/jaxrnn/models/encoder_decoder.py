@@ -151,7 +151,7 @@ def inputs_of(targets: jax.Array, end: int) -> jax.Array:
     return jnp.concatenate([first, targets], axis=-1)[..., : targets.shape[-1]]
 
 
-class Reader(NamedTuple):
+class Opened(NamedTuple):
     """What a step of the decoder needs and does not change; the source is in it once."""
 
     params: Any
@@ -163,8 +163,8 @@ class EncoderDecoderFunctions(NamedTuple):
 
     params: Any
     loss: Callable[..., tuple[jax.Array, jax.Array, Any]]  # a `LossFn` over a `Padded(Pair, Pair)`
-    start: Callable[..., tuple[Reader, Any, jax.Array]]
-    step: Callable[[Reader, Any, jax.Array], tuple[Any, jax.Array]]
+    start: Callable[..., tuple[Opened, Any, jax.Array]]
+    step: Callable[[Opened, Any, jax.Array], tuple[Any, jax.Array]]
 
 
 def functions(model: EncoderDecoder) -> EncoderDecoderFunctions:
@@ -175,9 +175,9 @@ def functions(model: EncoderDecoder) -> EncoderDecoderFunctions:
 
     Returns:
       `params`, and pure functions of them:
-      `start(params, sources [*B, S], lengths [*B]) -> (reader, carry, prompt [1, *B])` reads the
+      `start(params, sources [*B, S], lengths [*B]) -> (opened, carry, prompt [1, *B])` reads the
       sources, and gives what every function of `jaxrnn.generate` takes after the step;
-      `step(reader, carry, symbols) -> (carry, logits)` for these. The source lies in the reader,
+      `step(opened, carry, symbols) -> (carry, logits)` for these. The source lies in `opened`,
       not in the carry, so a beam does not copy it: symbols are `[*B]` or `[*B, W]`;
       `loss(params, carry, batch, key, truth) -> (total nats, symbols, carry)` over a batch
       `Padded(Pair, Pair)`, for `tbptt_scan`; the carry is whatever it is given. `truth`, which
@@ -192,15 +192,15 @@ def functions(model: EncoderDecoder) -> EncoderDecoderFunctions:
         sources: jax.Array,
         lengths: jax.Array | None = None,
         key: jax.Array | None = None,
-    ) -> tuple[Reader, Any, jax.Array]:
+    ) -> tuple[Opened, Any, jax.Array]:
         own = nnx.merge(graph, params, rest)
         source = own.encoder(sources, lengths, key=key)
         carry, view = own.decoder.open(source)
-        return Reader(params, view), carry, jnp.full((1, *source.lengths.shape), end, jnp.int32)
+        return Opened(params, view), carry, jnp.full((1, *source.lengths.shape), end, jnp.int32)
 
-    def step(reader: Reader, carry: Any, symbols: jax.Array) -> tuple[Any, jax.Array]:
-        own = nnx.merge(graph, reader.params, rest)
-        read = own.decoder.read(carry, symbols[..., None], reader.view)
+    def step(opened: Opened, carry: Any, symbols: jax.Array) -> tuple[Any, jax.Array]:
+        own = nnx.merge(graph, opened.params, rest)
+        read = own.decoder.read(carry, symbols[..., None], opened.view)
         return read.carry, own.readout(read.vectors[..., 0, :])
 
     def loss(
@@ -216,11 +216,11 @@ def functions(model: EncoderDecoder) -> EncoderDecoderFunctions:
         from jaxrnn.train import scheduled_sampling
 
         encoder_key, step_key = jax.random.split(key)
-        reader, state, _ = start(params, sources, source_lengths, encoder_key)
+        opened, state, _ = start(params, sources, source_lengths, encoder_key)
         targets, _, mask = real_symbols("targets", targets, target_lengths)
         inputs = inputs_of(jnp.where(mask, targets, end), end)
         inputs = jnp.moveaxis(inputs, -1, 0)
-        _, logits = scheduled_sampling(step, reader, state, inputs, truth=truth, key=step_key)
+        _, logits = scheduled_sampling(step, opened, state, inputs, truth=truth, key=step_key)
         return jnp.sum(nll(jnp.moveaxis(logits, 0, -2), targets, mask)), count, carry
 
     return EncoderDecoderFunctions(params, loss, start, step)

@@ -68,8 +68,9 @@ def measure(options: Options) -> dict[str, dict[str, dict[str, float]]]:
             right.plot([*shares], [*shares.values()], "o-", label=way)
             if way == "with attention":
                 pair = tests["30"][0]
-                names = [[LETTERS[s - 1] if s else "end" for s in field] for field in pair]
-                plot_attention(model.attention(*pair), *names, left)
+                names = ([LETTERS[s - 1] if s else "end" for s in field] for field in pair)
+                source, target = names
+                plot_attention(model.attention(*pair), source, target, left)
         left.set_visible(task != "addition")
         right.set(title=task, xlabel="letters", ylabel="without any error", ylim=(-0.05, 1.05))
         right.legend()

@@ -6,6 +6,7 @@ from jaxrnn.diagnostics.plot.curves import plot_gradient_norms as plot_gradient_
 from jaxrnn.diagnostics.plot.curves import plot_spectrum as plot_spectrum
 from jaxrnn.diagnostics.plot.matrices import plot_confusion as plot_confusion
 from jaxrnn.diagnostics.plot.matrices import plot_transitions as plot_transitions
+from jaxrnn.diagnostics.plot.piano_roll import plot_piano_roll as plot_piano_roll
 from jaxrnn.diagnostics.plot.planes import plot_descent as plot_descent
 from jaxrnn.diagnostics.plot.planes import plot_saturation as plot_saturation
 from jaxrnn.diagnostics.plot.planes import plot_trajectory as plot_trajectory

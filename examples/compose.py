@@ -1,0 +1,115 @@
+"""Can a network learn harmony? A model of polyphonic music reads chorales, and composes one.
+
+    python examples/compose.py [--steps 1200] [--data FOLDER] [--json]
+
+At each frame the network says of each of the 88 keys of a piano whether it will be down, given all
+frames before. The pieces are made by rules, or are the MIDI files of `--data`. It is measured on
+pieces that are new to it, in nats per frame, against a model that knows how often each key is down
+and nothing else. What it composes becomes a MIDI file to listen to and a picture to look at.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from matplotlib.figure import Figure
+
+from jaxrnn import lstm, output_dropout
+from jaxrnn.cells.checks import require, require_size
+from jaxrnn.cli import script
+from jaxrnn.data import Batches, pad
+from jaxrnn.data.formats import read_midi, write_midi
+from jaxrnn.data.synthetic import chorales
+from jaxrnn.diagnostics.plot import plot_piano_roll
+from jaxrnn.models import PianoRoll
+from jaxrnn.models.piano_roll import frame_nats
+from jaxrnn.train import fit_module
+
+
+@dataclasses.dataclass(frozen=True)
+class Options(script.Options):
+    """Trains a model of polyphonic music and lets it compose."""
+
+    steps: int = 1200
+    """Updates, of 32 pieces each."""
+    length: int = 128
+    """Frames to compose."""
+    data: Path | None = None
+    """Folder of MIDI files; every tenth is not learned from. None: chorales made by rules."""
+    out: Path = Path("runs/compose")
+    """Folder of the MIDI file and the picture."""
+
+
+def measure(options: Options) -> dict[str, Any]:
+    """Trains, measures and composes."""
+    require_size("steps", options.steps)
+    require_size("length", options.length)
+    heard, new = pieces(options)
+    cell, rngs = output_dropout(lstm(88, 128), 0.2), nnx.Rngs(options.seed)
+
+    def loss(model: PianoRoll, batch: Any, key: jax.Array | None) -> tuple[jax.Array, Any]:
+        return jnp.sum(model.nll(batch.values, batch.lengths, key=key)), jnp.sum(batch.lengths)
+
+    batches = Batches(heard, batch_size=32, seed=options.seed)
+    rate = optax.cosine_decay_schedule(5e-3, options.steps)
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
+    learn, compose = jax.random.split(jax.random.key(options.seed))
+    rest: Any = {"steps": options.steps, "key": learn, "symbol": "frame"}
+    model = fit_module(PianoRoll(cell, rngs=rngs), loss, batches, optimizer, **rest)
+
+    values, lengths = pad(new)
+    nats = float(jnp.sum(model.nll(values, lengths)) / jnp.sum(lengths))
+    composed = np.asarray(model.compose(options.length, compose)).astype(np.uint8)
+    write_midi(options.out / "compose.mid", composed)
+    draw(new[0], composed, options.out / "compose.png")
+    return {"nats_per_frame": nats, "static": static(heard, new)}
+
+
+def pieces(options: Options) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Piano rolls to learn from, and others."""
+    if options.data is None:
+        return chorales(2000, seed=(options.seed, 0)), chorales(200, seed=(options.seed, 1))
+    paths = sorted(options.data.glob("*.mid"))
+    require(len(paths) > 1, "data", "hold at least two MIDI files, *.mid", options.data)
+    rolls = [read_midi(path) for path in paths]
+    return [roll for n, roll in enumerate(rolls) if n % 10], rolls[::10]
+
+
+def static(heard: list[np.ndarray], new: list[np.ndarray]) -> float:
+    """Nats per frame of a model that knows only how often each key is down."""
+    often = np.clip(np.concatenate(heard).mean(axis=0), 1e-4, 1 - 1e-4)
+    frames = np.concatenate(new)
+    odds = jnp.broadcast_to(np.log(often / (1 - often)), frames.shape)
+    return float(jnp.mean(frame_nats(odds, jnp.asarray(frames))))
+
+
+def draw(played: np.ndarray, composed: np.ndarray, path: Path) -> None:
+    """A piece that was given, and the one composed."""
+    figure = Figure(figsize=(10, 6), layout="constrained")
+    above, below = figure.subplots(2)
+    plot_piano_roll(played, above).set_title("one of the pieces")
+    plot_piano_roll(composed, below).set_title("composed")
+    figure.savefig(path, dpi=120)
+
+
+def show(options: Options, result: dict[str, Any]) -> None:
+    """Prints what a frame costs."""
+    print(f"nats per frame {result['nats_per_frame']:.2f}, static model {result['static']:.2f}")
+    print(options.out / "compose.mid", options.out / "compose.png")
+
+
+def main() -> int:
+    """Trains and prints; returns the exit status."""
+    return script.run(Options, measure, show, program="compose.py")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

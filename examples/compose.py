@@ -2,10 +2,9 @@
 
     python examples/compose.py [--steps 1200] [--data FOLDER] [--json]
 
-At each frame the network says of each of the 88 keys of a piano whether it will be down, given all
-frames before. The pieces are made by rules, or are the MIDI files of `--data`. It is measured on
-pieces that are new to it, in nats per frame, against a model that knows how often each key is down
-and nothing else. What it composes becomes a MIDI file to listen to and a picture to look at.
+At each frame the network says of each of the 88 keys of a piano whether it will be down. Pieces
+are made by rules or are the MIDI files of `--data`; new ones are what it is measured on, beside a
+model that knows only how often each key is down. It composes a MIDI file, and a picture of it.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ import optax
 from flax import nnx
 from matplotlib.figure import Figure
 
-from jaxrnn import lstm, output_dropout
+from jaxrnn import input_dropout, lstm
 from jaxrnn.cells.checks import require, require_size
 from jaxrnn.cli import script
 from jaxrnn.data import Batches, pad
@@ -40,8 +39,10 @@ class Options(script.Options):
 
     steps: int = 1200
     """Updates, of 32 pieces each."""
-    length: int = 128
+    length: int = 64
     """Frames to compose."""
+    temperature: float = 0.5
+    """Below 1 it composes what is probable more often."""
     data: Path | None = None
     """Folder of MIDI files; every tenth is not learned from. None: chorales made by rules."""
     out: Path = Path("runs/compose")
@@ -52,8 +53,10 @@ def measure(options: Options) -> dict[str, Any]:
     """Trains, measures and composes."""
     require_size("steps", options.steps)
     require_size("length", options.length)
+    require(options.temperature > 0, "temperature", "be positive", options.temperature)
     heard, new = pieces(options)
-    cell, rngs = output_dropout(lstm(88, 128), 0.2), nnx.Rngs(options.seed)
+    # It learns to go on where a note is missing, as it will be in what it composes itself.
+    cell, rngs = input_dropout(lstm(88, 128), 0.2), nnx.Rngs(options.seed)
 
     def loss(model: PianoRoll, batch: Any, key: jax.Array | None) -> tuple[jax.Array, Any]:
         return jnp.sum(model.nll(batch.values, batch.lengths, key=key)), jnp.sum(batch.lengths)
@@ -67,7 +70,8 @@ def measure(options: Options) -> dict[str, Any]:
 
     values, lengths = pad(new)
     nats = float(jnp.sum(model.nll(values, lengths)) / jnp.sum(lengths))
-    composed = np.asarray(model.compose(options.length, compose)).astype(np.uint8)
+    how: Any = {"beginning": jnp.asarray(new[0][:4]), "temperature": options.temperature}
+    composed = np.asarray(model.compose(options.length, compose, **how)).astype(np.uint8)
     write_midi(options.out / "compose.mid", composed)
     draw(new[0], composed, options.out / "compose.png")
     return {"nats_per_frame": nats, "static": static(heard, new)}
@@ -85,8 +89,7 @@ def pieces(options: Options) -> tuple[list[np.ndarray], list[np.ndarray]]:
 
 def static(heard: list[np.ndarray], new: list[np.ndarray]) -> float:
     """Nats per frame of a model that knows only how often each key is down."""
-    often = np.clip(np.concatenate(heard).mean(axis=0), 1e-4, 1 - 1e-4)
-    frames = np.concatenate(new)
+    often, frames = np.concatenate(heard).mean(axis=0).clip(1e-4, 1 - 1e-4), np.concatenate(new)
     odds = jnp.broadcast_to(np.log(often / (1 - often)), frames.shape)
     return float(jnp.mean(frame_nats(odds, jnp.asarray(frames))))
 
@@ -95,8 +98,10 @@ def draw(played: np.ndarray, composed: np.ndarray, path: Path) -> None:
     """A piece that was given, and the one composed."""
     figure = Figure(figsize=(10, 6), layout="constrained")
     above, below = figure.subplots(2)
-    plot_piano_roll(played, above).set_title("one of the pieces")
-    plot_piano_roll(composed, below).set_title("composed")
+    plot_piano_roll(played, above).set_title("a piece that it has not heard")
+    plot_piano_roll(composed, below).set_title(
+        "composed, after the first four frames of that piece"
+    )
     figure.savefig(path, dpi=120)
 
 

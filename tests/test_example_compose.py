@@ -16,7 +16,7 @@ def main(example, monkeypatch, *arguments):
 
 
 def test_it_learns_composes_and_draws(example, tmp_path, monkeypatch, capsys):
-    given = ["--steps", 60, "--length", 40, "--out", tmp_path / "out", "--json"]
+    given = ["--steps", 150, "--length", 40, "--out", tmp_path / "out", "--json"]
     assert main(example, monkeypatch, *given) == 0
     out = capsys.readouterr().out
     result = json.loads(out.splitlines()[-1])
@@ -43,6 +43,7 @@ def test_it_learns_from_midi_files(example, tmp_path, monkeypatch, capsys):
     [
         (["--steps", "0"], "`steps` must be a positive integer; got 0"),
         (["--length", "-1"], "`length` must be a positive integer; got -1"),
+        (["--temperature", "0"], "`temperature` must be positive; got 0.0"),
         (["--data", "nowhere"], "`data` must hold at least two MIDI files, *.mid; got nowhere"),
     ],
 )

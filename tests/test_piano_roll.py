@@ -81,3 +81,15 @@ def test_bad_arguments_are_named():
         model().compose(0, jax.random.key(0))
     with pytest.raises(ValueError, match=r"`beginning` must have the shape \[T, 6\]; got \(6,\)"):
         model().compose(1, jax.random.key(0), beginning=jnp.zeros(6))
+
+
+def test_at_a_low_temperature_only_what_is_probable_is_composed():
+    odds = jnp.array([2.0, -2.0, 0.5])
+    step = lambda params, carry, frames: (carry, jnp.broadcast_to(odds, frames.shape))
+    how = {"key": jax.random.key(0), "length": 200}
+    cold = sample_frames(step, (), (), jnp.zeros(3), temperature=0.01, **how)[1]
+    assert (np.asarray(cold) == [1, 0, 1]).all()
+    warm = np.mean(sample_frames(step, (), (), jnp.zeros(3), temperature=2.0, **how)[1], axis=0)
+    np.testing.assert_allclose(warm, jax.nn.sigmoid(odds / 2), atol=0.1)
+    with pytest.raises(ValueError, match=r"`temperature` must be positive; got 0"):
+        sample_frames(step, (), (), jnp.zeros(3), temperature=0, **how)

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.typing import ArrayLike
 
 from jaxrnn.cells import Cell
 from jaxrnn.cells.checks import require, require_size
@@ -83,12 +84,20 @@ class PianoRoll(nnx.Module):
         return frame_nats(logits, rolls, real)
 
     def compose(
-        self, length: int, key: jax.Array, *, beginning: jax.Array | None = None
+        self,
+        length: int,
+        key: jax.Array,
+        *,
+        beginning: jax.Array | None = None,
+        temperature: ArrayLike = 1.0,
     ) -> jax.Array:
         """Draws frames `[length, K]`, that follow the frames `beginning [T, K]` if there are any.
 
+        The temperature is that of `sample_frames`.
+
         Raises:
-          ValueError: if the length is not positive or the beginning has another shape.
+          ValueError: if the length or the temperature is not positive or the beginning has another
+            shape.
         """
         require_size("length", length)
         start = jnp.zeros((1, self.keys))
@@ -105,7 +114,8 @@ class PianoRoll(nnx.Module):
 
         cell = self.rnn.cell
         carry, _ = unroll(cell, nnx.as_pure(self.rnn.params), cell.initial_carry(), start[:-1])
-        return sample_frames(step, state, carry, start[-1], key=key, length=length)[1]
+        how: Any = {"key": key, "length": length, "temperature": temperature}
+        return sample_frames(step, state, carry, start[-1], **how)[1]
 
 
 def frame_nats(logits: jax.Array, rolls: jax.Array, real: jax.Array | None = None) -> jax.Array:

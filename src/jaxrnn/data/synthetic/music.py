@@ -10,8 +10,9 @@ from jaxrnn.cells.checks import require, require_size
 
 KEYS, LOWEST = 88, 21  # of a piano, and MIDI's number of the first of them, A0
 SCALE = (0, 2, 4, 5, 7, 9, 11)  # semitones of a major scale above its tonic
-# What may follow the chord on each step of the scale: I, ii, iii, IV, V, vi; there is no seventh.
-NEXT = ((3, 4, 5, 1), (4,), (5, 3), (0, 4, 1), (0, 0, 5), (1, 3))
+# What may follow the chord on each step of the scale but the last, most often the first.
+NEXT = ((3, 4, 5, 1), (4,), (5, 3), (4, 0, 1), (0, 5), (1, 3))
+USUAL = 0.75  # how often the first of several ways is taken
 CHORD = 4  # frames of a chord; a passing note takes the last two
 BASS, TENOR, ALTO = 36, 48, 60  # MIDI's numbers of the tonics of C major above which they sing
 
@@ -22,10 +23,10 @@ def chorales(
     """Chorales for four voices in random major keys.
 
     Chords are triads that follow each other as in a textbook of harmony, begin on the tonic and end
-    with V, I. The bass sings the root, the tenor the fifth, the alto the third, and the soprano the
-    chord tone nearest to the one before; where it goes on by two steps of the scale it passes
-    through the one between. The first voices are certain once the chord is known, the next chord
-    and some of the soprano are not.
+    with V, I. The bass sings the root, the tenor the fifth, the alto the third, and the soprano a
+    chord tone near to the one before, mostly the nearest; where it goes on by two steps of the
+    scale it passes through the one between. Three voices are certain once the chord is known; the
+    next chord and some of the soprano are not.
 
     Args:
       count: how many pieces.
@@ -70,7 +71,7 @@ def _progression(rng: np.random.Generator, size: int) -> list[int]:
     """The roots of chords, as steps of the scale."""
     roots = [0]
     while len(roots) < size - 2:
-        roots.append(int(rng.choice(NEXT[roots[-1]])))
+        roots.append(_one(rng, NEXT[roots[-1]]))
     return [*roots, 4, 0]
 
 
@@ -80,8 +81,14 @@ def _soprano(rng: np.random.Generator, roots: list[int]) -> list[int]:
     for root in roots[1:]:
         tones = [step for step in range(5, 14) if (step - root) % 7 in (0, 2, 4)]
         tones.sort(key=lambda step: (abs(step - line[-1]), step))
-        line.append(int(rng.choice(tones[:2])))
+        line.append(_one(rng, tones[:2]))
     return line
+
+
+def _one(rng: np.random.Generator, ways: Sequence[int]) -> int:
+    """Mostly the first, else one of the others."""
+    usual = rng.random() < USUAL or len(ways) == 1
+    return ways[0] if usual else int(rng.choice(ways[1:]))
 
 
 def _key(tonic: int, step: int) -> int:

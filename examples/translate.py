@@ -1,11 +1,11 @@
 """What does attention, and what does a reversed source, do for an encoder and a decoder?
 
-    python examples/translate.py [--task all] [--steps 600] [--json]
+    python examples/translate.py [--task reverse] [--json]
 
 Words of up to 20 letters are learned to be written backwards (`reverse`) or again (`copy`), with
 attention and without, and then asked for at lengths up to twice that. Sums of two numbers of up to
 three digits (`addition`) are learned without attention, from their characters as they stand and in
-reverse order (Sutskever et al. 2014). The picture shows where the attention looks.
+reverse order (Sutskever et al. 2014).
 """
 
 from __future__ import annotations
@@ -15,18 +15,17 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import jax
 import numpy as np
 import optax
-import tyro
 from flax import nnx
 from matplotlib.figure import Figure
 
 from jaxrnn import generate, gru, lstm, train
 from jaxrnn.cells.checks import require_size
-from jaxrnn.cli.script import run
+from jaxrnn.cli import script
 from jaxrnn.data import Batches, pad
 from jaxrnn.data.synthetic.transduction import DIGITS, Pair, addition, copy, reverse
 from jaxrnn.diagnostics.plot import plot_attention
@@ -38,38 +37,32 @@ LETTERS, LONGEST, LENGTHS = "abcdefghij", 20, (5, 10, 20, 25, 30, 40)  # LONGEST
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(script.Options):
     """Encoders and decoders that write words backwards or again, and sums."""
 
     task: Literal["all", "reverse", "copy", "addition"] = "all"
     """What to learn."""
-    steps: int = 600
-    """Updates of each network for words; for sums ten times as many."""
-    seed: int = 0
-    """Of the parameters, the examples and their order."""
+    steps: int | None = None
+    """Updates of each network; 600 for words and 10,000 for sums unless given."""
     out: Path = Path("runs/translate")
     """Folder of the picture."""
-    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Print the result as a JSON object on the last line."""
 
 
 def measure(options: Options) -> dict[str, dict[str, dict[str, float]]]:
     """Trains the networks; returns the shares of targets that they write without any error."""
-    require_size("steps", options.steps)
+    require_size("steps", 1 if options.steps is None else options.steps)
     tasks = ("reverse", "copy", "addition") if options.task == "all" else (options.task,)
     figure = Figure(figsize=(11, 5 * len(tasks)), layout="constrained")
     result: dict[str, Any] = {task: {} for task in tasks}
     grid = figure.subplots(len(tasks), 2, squeeze=False)
     for task, (left, right) in zip(tasks, grid, strict=True):
-        steps = options.steps * (10 if task == "addition" else 1)
         for way, model, pairs, tests in networks(task, options.seed):
-            fit(model, pairs, steps, options.seed)
+            fit(model, pairs, task, options)
             shares = result[task][way] = {name: exact(model, test) for name, test in tests.items()}
             right.plot([*shares], [*shares.values()], "o-", label=way)
             if way == "with attention":
                 pair = tests["30"][0]
-                names = ([LETTERS[s - 1] if s else "end" for s in field] for field in pair)
-                source, target = names
+                source, target = ([LETTERS[s - 1] if s else "end" for s in each] for each in pair)
                 plot_attention(model.attention(*pair), source, target, left)
         left.set_visible(task != "addition")
         right.set(title=task, xlabel="letters", ylabel="without any error", ylim=(-0.05, 1.05))
@@ -102,13 +95,15 @@ def networks(task: str, seed: int) -> Iterator[tuple[str, EncoderDecoder, list[P
         yield way, EncoderDecoder(encoder, decoder, rngs=rngs), training, tests
 
 
-def fit(model: EncoderDecoder, pairs: list[Pair], steps: int, seed: int) -> None:
+def fit(model: EncoderDecoder, pairs: list[Pair], task: str, options: Options) -> None:
     """Trains the model."""
     parts = functions(model)
-    rate = optax.cosine_decay_schedule(5e-3, steps)
-    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
-    state = train.init_state(parts.params, optimizer, (), jax.random.key(seed))
-    source = Batches(pairs, batch_size=64, seed=seed)
+    steps, rate, size = (10_000, 4e-3, 128) if task == "addition" else (600, 5e-3, 64)
+    steps = options.steps or steps
+    adam = optax.adam(optax.cosine_decay_schedule(rate, steps))
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), adam)
+    state = train.init_state(parts.params, optimizer, (), jax.random.key(options.seed))
+    source = Batches(pairs, batch_size=size, seed=options.seed)
     state = train.fit(train.tbptt_scan(parts.loss, optimizer), state, source, steps=steps)
     nnx.update(model, state.params)
 
@@ -133,7 +128,7 @@ def show(options: Options, result: dict[str, dict[str, dict[str, float]]]) -> No
 
 def main() -> int:
     """Trains and prints; returns the exit status."""
-    return run(Options, measure, show, program="translate.py")
+    return script.run(Options, measure, show, program="translate.py")
 
 
 if __name__ == "__main__":

@@ -73,6 +73,17 @@ def test_bad_arguments_are_named(tmp_path):
         assert "\n" not in str(error.value)
 
 
+def test_a_damaged_file_is_one_line(tmp_path):
+    path = tmp_path / "odd.mid"
+    key = b"\0\xff\x59\2\x0a\0"  # of ten sharps
+    track = key + b"\0\xff\x2f\0"
+    path.write_bytes(b"MThd\0\0\0\6\0\1\0\1\0\x60MTrk\0\0\0" + bytes([len(track)]) + track)
+    for content in (path.read_bytes(), b"MThd", b"", b"RIFF" * 9):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"`path` must be a MIDI file; got .*odd\.mid"):
+            read_midi(path)
+
+
 def test_without_mido_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "mido", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'jaxrnn\[examples\]'"):

@@ -46,8 +46,13 @@ def fail(error: Exception, status: int = 2) -> int:
 
 
 def _one_line(box: str) -> str:
-    """Returns the message of a box that tyro draws, without its frame and its hints."""
+    """Returns the message of a box that tyro draws, without its frame and its hints.
+
+    Where the output has no Unicode, the frame is spaces and its rules are of ASCII.
+    """
     lines = re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()[1:]
     words = [line.strip("│╭╮╰╯ ") for line in lines]
-    until_rule = words[: next((i for i, line in enumerate(words) if line.startswith("──")), None)]
-    return " ".join(" ".join(until_rule).split()) or box
+    if words and not words[0].strip("─-"):  # below the title
+        words = words[1:]
+    rules = (i for i, line in enumerate(words) if line and not line.strip("─-"))
+    return " ".join(" ".join(words[: next(rules, None)]).split()) or box

@@ -108,7 +108,8 @@ def _sampler(
 ) -> Callable[[Any], str]:
     """Returns the function that writes a few lines with the model of the moment."""
     prompt = np.asarray(corpus.text.training[:1], np.int32)[:, None]
-    key, carry = jax.random.key(config.seed), model.initial_carry(1)
+    # A key of its own: that of the run draws the parameters and the masks.
+    key, carry = jax.random.fold_in(jax.random.key(config.seed), 1), model.initial_carry(1)
 
     def write_sample(params: Any) -> str:
         _, symbols = sample(model.step, params, carry, prompt, length=250, key=key, temperature=0.8)

@@ -96,11 +96,12 @@ class PlainDecoder(nnx.Module):
         self.rnn = RNN(cell, rngs=rngs)
         self.handover = Handover(encoder, cell, rngs=rngs)
         self.vector_size = hidden_size
-        self.summary = self.combine = None
+        summary = combine = None
         if context_size:
             from_size = state_size(encoder.initial_carry())
-            self.summary = nnx.Linear(from_size, context_size, use_bias=False, rngs=rngs)
-            self.combine = nnx.Linear(hidden_size + size + context_size, hidden_size, rngs=rngs)
+            summary = nnx.Linear(from_size, context_size, use_bias=False, rngs=rngs)
+            combine = nnx.Linear(hidden_size + size + context_size, hidden_size, rngs=rngs)
+        self.summary, self.combine = summary, combine
 
     def open(self, source: Source) -> tuple[Any, Any]:
         """See `Decoder`; the view is c, or None."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -132,9 +133,10 @@ class Attention(nnx.Module):
         rule = f"have the shape [{''.join(f'{n}, ' for n in batch_shape)}*N, {self.query_size}]"
         require(fits, "queries", rule, queries.shape)
         shape = queries.shape[axes:-1]
-        rows = queries.reshape(*batch_shape, -1, self.query_size)
+        count = math.prod(shape)  # and not -1, which says nothing where a size is 0
+        rows = queries.reshape(*batch_shape, count, self.query_size)
         if previous is not None:
-            previous = previous.reshape(*batch_shape, -1, size)
+            previous = previous.reshape(*batch_shape, count, size)
         scores = self.score(rows, memory.keys, previous)
         weights = masked_softmax(scores, memory.mask[..., None, :])
         contexts = weights.astype(memory.values.dtype) @ memory.values

@@ -39,7 +39,14 @@ def read_midi(path: str | Path, *, frames_per_beat: int = 4) -> np.ndarray:
     require(Path(path).is_file(), "path", "be a file", path)
     try:
         file = mido.MidiFile(path)
-    except (OSError, EOFError, ValueError, KeyError, IndexError) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        IndexError,
+        mido.KeySignatureError,
+    ) as error:
         raise ValueError(f"`path` must be a MIDI file; got {path} ({error})") from None
     rule = "count its time in ticks per beat"
     require(file.ticks_per_beat > 0, "path", rule, file.ticks_per_beat)

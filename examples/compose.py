@@ -67,7 +67,6 @@ def measure(options: Options) -> dict[str, Any]:
     learn, compose = jax.random.split(jax.random.key(options.seed))
     rest: Any = {"steps": options.steps, "key": learn, "symbol": "frame"}
     model = fit_module(PianoRoll(cell, rngs=rngs), loss, batches, optimizer, **rest)
-
     values, lengths = pad(new)
     nats = float(jnp.sum(model.nll(values, lengths)) / jnp.sum(lengths))
     how: Any = {"beginning": jnp.asarray(new[0][:4]), "temperature": options.temperature}

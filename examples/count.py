@@ -28,8 +28,7 @@ from jaxrnn.data.synthetic import comparison, parity
 from jaxrnn.models import Tagger, comparison_network, parity_network
 from jaxrnn.train import fit_module
 
-# Of a task its solution set by hand, and the numbers at each step.
-TASKS: Any = {parity: (parity_network, 1), comparison: (comparison_network, 2)}
+TASKS: Any = {parity: (parity_network, 1), comparison: (comparison_network, 2)}  # numbers a step
 LENGTHS = (5, 10, 20, 40, 80, 160, 320, 640)
 
 
@@ -61,8 +60,8 @@ def compare(options: Options, task: Any, network: Any, size: int) -> dict[str, l
         xs, last = vectors(batch, size), batch.targets[-1]
         _, ys = unroll(cell, params, cell.initial_carry((1000,)), xs)
         right["by_hand"].append(float(jnp.mean(ys[-1, :, 0] == last)))
-        found = learned.tags(jnp.swapaxes(xs, 0, 1))[:, -1]
-        right["learned"].append(float(jnp.mean(found == last)))
+        tags = learned.tags(jnp.swapaxes(xs, 0, 1))
+        right["learned"].append(float(jnp.mean(tags[:, -1] == last)))
     return right
 
 

@@ -1,3 +1,4 @@
+import importlib
 import importlib.util
 import itertools
 import os
@@ -72,3 +73,16 @@ def example(request: pytest.FixtureRequest) -> Iterator[Any]:
     spec.loader.exec_module(module)
     yield module
     del sys.modules[spec.name]
+
+
+@pytest.fixture(scope="module")
+def paper() -> Iterator[Callable[[str], Any]]:
+    """Imports a file of `benchmarks/papers` by its name."""
+    folder = str(Path(__file__).parents[1] / "benchmarks" / "papers")
+    sys.path.insert(0, folder)
+    before = set(sys.modules)
+    yield importlib.import_module
+    sys.path.remove(folder)
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", None)).startswith(folder):
+            del sys.modules[name]

@@ -1,6 +1,5 @@
 """The reproductions of papers: their recipes, their data, runs that go on where they stopped."""
 
-import importlib
 import itertools
 import json
 import signal
@@ -16,20 +15,6 @@ import scipy.io
 from flax import nnx
 
 PAPERS = Path(__file__).parents[1] / "benchmarks" / "papers"
-NAMES = ("chorales", "early_stopping", "jsb_chorales", "language", "settings", "tiny_shakespeare")
-NAMES += ("zaremba", "kneser_ney")
-
-
-@pytest.fixture(scope="module")
-def paper():
-    """Imports a file of the folder by its name."""
-    sys.path.insert(0, str(PAPERS))
-    try:
-        yield importlib.import_module
-    finally:
-        sys.path.remove(str(PAPERS))
-        for name in NAMES:
-            sys.modules.pop(name, None)
 
 
 def rolls(rng, lengths):

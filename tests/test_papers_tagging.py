@@ -1,7 +1,6 @@
 """The reproductions on chunks and on digits: features, scores, runs that go on when stopped."""
 
 import gzip
-import importlib
 import json
 import struct
 import subprocess
@@ -15,19 +14,6 @@ import pytest
 from flax import nnx
 
 PAPERS = Path(__file__).parents[1] / "benchmarks" / "papers"
-NAMES = ("chunking", "conll2000", "mnist_rows", "settings")
-
-
-@pytest.fixture(scope="module")
-def paper():
-    """Imports a file of the folder by its name."""
-    sys.path.insert(0, str(PAPERS))
-    try:
-        yield importlib.import_module
-    finally:
-        sys.path.remove(str(PAPERS))
-        for name in NAMES:
-            sys.modules.pop(name, None)
 
 
 @pytest.fixture

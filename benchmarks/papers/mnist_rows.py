@@ -30,7 +30,7 @@ from settings import digest, keep_settings
 from jaxrnn import bench, input_dropout, lstm, output_dropout, train
 from jaxrnn.cells.checks import require, require_size
 from jaxrnn.cli.script import run
-from jaxrnn.data import Batches, Digits
+from jaxrnn.data import Batches, Digits, Padded
 from jaxrnn.data.formats import read_mnist
 from jaxrnn.models import Classifier
 from jaxrnn.nn import max_pooling
@@ -103,14 +103,14 @@ def _model(columns: int, seed: int) -> Classifier:
 
 
 def _loss(model: Classifier, batch: Any, key: jax.Array | None) -> tuple[jax.Array, Any]:
-    images, labels = batch
+    images, labels = batch.values
     return jnp.sum(model.nll(images, labels, key=key)), len(labels)
 
 
 def _train(model: Classifier, training: Digits, valid: Digits, options: Options) -> Classifier:
     """Trains for all epochs; Ctrl-C saves and ends."""
     examples = list(zip(training.rows, training.labels, strict=True))
-    source = _Values(Batches(examples, batch_size=BATCH_SIZE, seed=options.seed))
+    source = Batches(examples, batch_size=BATCH_SIZE, seed=options.seed)
     params, loss_fn, rebuild = train.functional(model, _loss)
     epoch = -(-len(examples) // BATCH_SIZE)
     steps = options.epochs * epoch
@@ -118,7 +118,7 @@ def _train(model: Classifier, training: Digits, valid: Digits, options: Options)
     optimizer = optax.chain(optax.clip_by_global_norm(CLIP), optax.adam(rate))
     state = train.init_state(params, optimizer, (), jax.random.key(options.seed))
     evaluate = train.evaluator(loss_fn)
-    held_out = jax.tree.map(lambda leaf: leaf[None], (valid.rows, valid.labels))
+    held_out = Padded((valid.rows[None], valid.labels[None]), None)  # one batch
     state = train.fit(
         train.tbptt_scan(loss_fn, optimizer),
         state,
@@ -132,19 +132,6 @@ def _train(model: Classifier, training: Digits, valid: Digits, options: Options)
     if int(state.step) < steps:
         raise KeyboardInterrupt
     return rebuild(state.params)
-
-
-class _Values:
-    """Batches without their lengths, which are all the same here."""
-
-    def __init__(self, batches: Batches):
-        self._batches = batches
-
-    def __len__(self) -> int:
-        return len(self._batches)
-
-    def take(self, indices: np.ndarray, /) -> Any:
-        return self._batches.take(indices).values
 
 
 def accuracy(model: Classifier, digits: Digits) -> float:

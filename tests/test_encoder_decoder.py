@@ -100,7 +100,7 @@ def made(name):
     rng = np.random.default_rng(7)
     leaves = [jnp.asarray(rng.normal(size=leaf.shape)) for leaf in leaves]
     model = nnx.merge(graph, jax.tree.unflatten(structure, leaves))
-    model.encoder.embed.dtype = model.decoder.embed.dtype = jnp.float64
+    model.encoder.reader.embed.dtype = model.decoder.embed.dtype = jnp.float64
     return model
 
 
@@ -259,7 +259,7 @@ def test_a_reversed_source_is_the_source_reversed():
     carry = encoder(SOURCES, SOURCE_LENGTHS).carry
     graph, params = nnx.split(encoder)
     forwards = nnx.merge(graph, params)
-    forwards.reverse = False
+    forwards.reader.reverse = False
     alone = forwards(SOURCES[1, :3][::-1]).carry
     jax.tree.map(lambda one, all: np.testing.assert_allclose(one, all[1], atol=1e-12), alone, carry)
 
@@ -364,7 +364,7 @@ OPTIONS = {"vocabulary_size": V, "rngs": RNGS}
         ),
         (
             lambda: made("plain").nll(SOURCES, TARGETS, jnp.ones(2, int)),
-            "`symbols` must have lengths of the shape (3,); got (2,)",
+            "`lengths of symbols` must have the shape (3,); got (2,)",
         ),
     ],
 )

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrnn.cells.checks import require, require_size
+from jaxrnn.recurrence.masks import real_steps
 
 BLANK = 0  # the symbol that is no label
 
@@ -198,8 +199,4 @@ def _checked(logits: jax.Array, lengths: jax.Array | None) -> tuple[jax.Array, j
     logits = jnp.asarray(logits)
     fits = logits.ndim >= 2 and logits.shape[-1] > 0
     require(fits, "logits", "have the shape [*B, T, V]", logits.shape)
-    *batch_shape, size, _ = logits.shape
-    lengths = jnp.full(batch_shape, size) if lengths is None else jnp.asarray(lengths)
-    rule = f"have the shape {tuple(batch_shape)}"
-    require(lengths.shape == tuple(batch_shape), "lengths", rule, lengths.shape)
-    return logits, jnp.arange(size) < lengths[..., None]
+    return logits, real_steps(lengths, logits.shape[:-2], logits.shape[-2])[1]

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxrnn.cells import Cell
-from jaxrnn.cells.checks import require, require_size
-from jaxrnn.nn import RNN, Bidirectional
+from jaxrnn.cells.checks import require
+from jaxrnn.models.reader import Reader
+from jaxrnn.recurrence.masks import real_steps
 
 
 class Source(NamedTuple):
@@ -60,29 +61,15 @@ class Encoder(nnx.Module):
             target mostly depend on, are then the last ones read.
 
         Raises:
-          ValueError: if the size is not positive, a cell does not take and give vectors, or both
-            directions do not take the same ones.
+          ValueError: as for `Reader`.
         """
-        require_size("vocabulary_size", vocabulary_size)
-        cells = [cell] if backward is None else [cell, backward]
-        for name, one in zip(("cell", "backward"), cells, strict=False):
-            vectors = one.in_shape is not None and len(one.in_shape) == 1
-            require(vectors, name, "take and give vectors", one)
-        (size,), sizes = cell.in_shape or (0,), [one.in_shape for one in cells]
-        require(sizes[-1] == sizes[0], "backward", f"take what `cell` takes, {sizes[0]}", sizes[-1])
-        self.embed = nnx.Embed(vocabulary_size, size, rngs=rngs)
-        networks = [RNN(one, rngs=rngs) for one in cells]
-        self.rnn: Any = networks[0] if backward is None else Bidirectional(*networks)
-        self.reverse = reverse
-        require(backward is None or not reverse, "reverse", "be false with `backward`", reverse)
-        self.memory_size = sum((one.out_shape or (0,))[0] for one in cells)
-        self.cells = nnx.static(tuple(cells))
+        options: dict[str, Any] = {"backward": backward, "vocabulary_size": vocabulary_size}
+        self.reader = Reader(cell, rngs=rngs, reverse=reverse, **options)
+        self.memory_size = self.reader.hidden_size
 
     def initial_carry(self) -> Any:
         """The state before the first symbol, of one source."""
-        carries: tuple[Any, ...] = tuple(cell.initial_carry() for cell in self.cells)
-        (first, *others) = carries
-        return carries if others else first
+        return self.reader.initial_carry()
 
     def __call__(
         self,
@@ -101,10 +88,8 @@ class Encoder(nnx.Module):
         Raises:
           ValueError: if the symbols are not integers, or the shapes do not fit.
         """
-        symbols, lengths, mask = real_symbols("symbols", symbols, lengths)
-        embedded = self.embed(jnp.where(mask, symbols, 0))
-        how: dict[str, Any] = {"reverse": True} if self.reverse else {}
-        carry, memory = self.rnn(embedded, seq_lengths=lengths, key=key, **how)
+        symbols, lengths, _ = real_symbols("symbols", symbols, lengths)
+        carry, memory = self.reader(symbols, lengths, key=key)
         return Source(carry, memory, lengths)
 
 
@@ -116,8 +101,5 @@ def real_symbols(
     integers = symbols.ndim > 0 and jnp.issubdtype(symbols.dtype, jnp.integer)
     described = f"{symbols.dtype}{list(symbols.shape)}"
     require(integers, argument, "hold integers, [*B, T]", described)
-    batch_shape, size = symbols.shape[:-1], symbols.shape[-1]
-    lengths = jnp.full(batch_shape, size) if lengths is None else jnp.asarray(lengths)
-    rule = f"have lengths of the shape {batch_shape}"
-    require(lengths.shape == batch_shape, argument, rule, lengths.shape)
-    return symbols, lengths, jnp.arange(size) < lengths[..., None]
+    named = f"lengths of {argument}"
+    return symbols, *real_steps(lengths, symbols.shape[:-1], symbols.shape[-1], argument=named)

@@ -14,7 +14,7 @@ from jaxrnn.nn import RNN, Bidirectional
 
 
 class Reader(nnx.Module):
-    """What a classifier and a tagger do first: an output for each step of a sequence.
+    """What a classifier, a tagger and an encoder do first: an output for each step of a sequence.
 
         e_t = E[x_t] of symbols, x_t itself of vectors;   y = network(e)
 
@@ -38,6 +38,7 @@ class Reader(nnx.Module):
         rngs: nnx.Rngs,
         backward: Cell | None = None,
         vocabulary_size: int | None = None,
+        reverse: bool = False,
     ):
         """Draws the parameters.
 
@@ -49,10 +50,11 @@ class Reader(nnx.Module):
             stream can be read in pieces.
           vocabulary_size: of symbols, which get vectors of the cell's input size; None: it reads
             vectors.
+          reverse: read from the last step to the first, in this direction alone.
 
         Raises:
-          ValueError: if a size is not positive, a cell does not take and give vectors, or the two
-            directions do not take the same ones.
+          ValueError: if a size is not positive, a cell does not take and give vectors, the two
+            directions do not take the same ones, or one of two is to be reversed.
         """
         cells = [cell] if backward is None else [cell, backward]
         for name, one in zip(("cell", "backward"), cells, strict=False):
@@ -62,9 +64,11 @@ class Reader(nnx.Module):
         require(other == (size,), "backward", f"take what `cell` takes, {(size,)}", other)
         symbols = vocabulary_size is not None
         require_size("vocabulary_size", vocabulary_size if symbols else 1)
+        require(backward is None or not reverse, "reverse", "be false with `backward`", reverse)
         self.embed = nnx.Embed(vocabulary_size, size, rngs=rngs) if symbols else None
         networks = [RNN(one, rngs=rngs) for one in cells]
         self.rnn: Any = networks[0] if backward is None else Bidirectional(*networks)
+        self.cells, self.reverse = nnx.static(tuple(cells)), reverse
         sizes = [(one.out_shape or (0,))[0] for one in cells]
         self.forward_size, self.hidden_size = sizes[0], sum(sizes)
 
@@ -103,4 +107,10 @@ class Reader(nnx.Module):
                 # Outside the vocabulary an embedding is NaN.
                 xs = jnp.where(jnp.arange(xs.shape[-1]) < jnp.asarray(lengths)[..., None], xs, 0)
             xs = self.embed(xs)
-        return self.rnn(xs, initial_carry=initial_carry, seq_lengths=lengths, key=key)
+        how: dict[str, Any] = {"reverse": True} if self.reverse else {}
+        return self.rnn(xs, initial_carry=initial_carry, seq_lengths=lengths, key=key, **how)
+
+    def initial_carry(self) -> Any:
+        """The state before the first step, of one sequence; a pair of two directions."""
+        first, *others = (cell.initial_carry() for cell in self.cells)
+        return (first, *others) if others else first

@@ -10,10 +10,11 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxrnn.cells import Cell
-from jaxrnn.cells.checks import require, require_size
+from jaxrnn.cells.checks import require_size
 from jaxrnn.losses import nll
 from jaxrnn.models.reader import Reader
 from jaxrnn.nn import CRF, Softmax
+from jaxrnn.recurrence.masks import real_steps
 
 
 class Tagger(nnx.Module):
@@ -116,7 +117,8 @@ class Tagger(nnx.Module):
         _, scores = self.scores(xs, lengths, key=key)
         if self.crf is not None:
             return self.crf.nll(scores, tags, lengths)
-        return jnp.sum(nll(scores, tags, _real(scores, lengths)), axis=-1)
+        _, real = real_steps(lengths, scores.shape[:-2], scores.shape[-2])
+        return jnp.sum(nll(scores, tags, real), axis=-1)
 
     def tags(self, xs: jax.Array, lengths: jax.Array | None = None) -> jax.Array:
         """The most probable tags, int32 `[*B, T]`, 0 in the padding; of a CRF by Viterbi."""
@@ -124,13 +126,5 @@ class Tagger(nnx.Module):
         if self.crf is not None:
             return self.crf.viterbi(scores, lengths).tags
         best = jnp.argmax(scores, axis=-1).astype(jnp.int32)
-        return jnp.where(_real(scores, lengths), best, 0)
-
-
-def _real(scores: jax.Array, lengths: jax.Array | None) -> jax.Array:
-    """True at the real steps of scores `[*B, T, K]`: `[*B, T]`."""
-    *batch_shape, size, _ = scores.shape
-    lengths = jnp.full(batch_shape, size) if lengths is None else jnp.asarray(lengths)
-    rule = f"have the shape {tuple(batch_shape)}"
-    require(lengths.shape == tuple(batch_shape), "lengths", rule, lengths.shape)
-    return jnp.arange(size) < lengths[..., None]
+        _, real = real_steps(lengths, best.shape[:-1], best.shape[-1])
+        return jnp.where(real, best, 0)

@@ -12,6 +12,7 @@ from jaxrnn.cells.checks import require, require_size
 from jaxrnn.generate.ctc import BLANK, Transcript, Transcripts, ctc_beam_search, ctc_greedy
 from jaxrnn.models.reader import Reader
 from jaxrnn.nn import Softmax
+from jaxrnn.recurrence.masks import real_steps
 
 
 class Transcriber(nnx.Module):
@@ -121,8 +122,9 @@ def _ctc_nats(
     fits = labels.shape[:-1] == batch_shape and labels.ndim > 0
     require(fits, "labels", f"have the shape {(*batch_shape, 'N')}", labels.shape)
     # One step more than is needed, because optax cannot do without a frame or a label.
-    real = _real("lengths", lengths, logits.shape[:-1])
-    given = _real("label_lengths", label_lengths, labels.shape)
+    _, real = real_steps(lengths, batch_shape, logits.shape[-2])
+    count = labels.shape[-1]
+    _, given = real_steps(label_lengths, batch_shape, count, argument="label_lengths")
     widen = [(0, 0)] * len(batch_shape) + [(0, 1)]
     logits = jnp.pad(jnp.where(real[..., None], logits, 0), [*widen, (0, 0)])
     labels = jnp.pad(jnp.where(given, labels, BLANK), widen)
@@ -131,12 +133,3 @@ def _ctc_nats(
     frames = flat(logits, 2), flat(paddings[0], 1)
     nats = optax.ctc_loss(*frames, flat(labels, 1), flat(paddings[1], 1), blank_id=BLANK)
     return nats.reshape(batch_shape)
-
-
-def _real(name: str, lengths: jax.Array | None, shape: tuple[int, ...]) -> jax.Array:
-    """True at the real steps, `shape = [*B, T]`."""
-    *batch_shape, size = shape
-    lengths = jnp.full(batch_shape, size) if lengths is None else jnp.asarray(lengths)
-    rule = f"have the shape {tuple(batch_shape)}"
-    require(lengths.shape == tuple(batch_shape), name, rule, lengths.shape)
-    return jnp.arange(size) < lengths[..., None]

@@ -9,7 +9,7 @@ from jaxrnn.nn.bidirectional import Bidirectional as Bidirectional
 from jaxrnn.nn.bidirectional import concatenate as concatenate
 from jaxrnn.nn.bio import bio_allowed as bio_allowed
 from jaxrnn.nn.chain import Chain as Chain
-from jaxrnn.nn.chain import Path as Path
+from jaxrnn.nn.chain import TagPath as TagPath
 from jaxrnn.nn.chain import log_partition as log_partition
 from jaxrnn.nn.chain import path_score as path_score
 from jaxrnn.nn.chain import viterbi as viterbi

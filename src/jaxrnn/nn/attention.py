@@ -12,6 +12,7 @@ from flax import nnx
 
 from jaxrnn.cells.checks import require, require_size
 from jaxrnn.nn.scores import AdditiveScore, Score
+from jaxrnn.recurrence.masks import real_steps
 
 
 class Memory(NamedTuple):
@@ -95,14 +96,7 @@ class Attention(nnx.Module):
         memory = jnp.asarray(memory)
         fits = memory.ndim >= 2 and memory.shape[-1] == self.memory_size
         require(fits, "memory", f"have the shape [*B, S, {self.memory_size}]", memory.shape)
-        batch_shape, size = memory.shape[:-2], memory.shape[-2]
-        if lengths is None:
-            lengths = jnp.full(batch_shape, size)
-        lengths = jnp.asarray(lengths)
-        require(
-            lengths.shape == batch_shape, "lengths", f"have the shape {batch_shape}", lengths.shape
-        )
-        mask = jnp.arange(size) < lengths[..., None]
+        _, mask = real_steps(lengths, memory.shape[:-2], memory.shape[-2])
         memory = jnp.where(mask[..., None], memory, jnp.zeros((), memory.dtype))
         return Memory(memory, self.score.keys(memory), mask)
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrnn.cells.checks import require
-from jaxrnn.recurrence.masks import length_mask, masked, select
+from jaxrnn.recurrence.masks import masked, real_steps, select
 
 
 class Chain(NamedTuple):
@@ -22,7 +22,7 @@ class Chain(NamedTuple):
     end: Any  # [K] for the last tag
 
 
-class Path(NamedTuple):
+class TagPath(NamedTuple):
     """The best sequence of tags."""
 
     tags: jax.Array  # [*B, T] int32, 0 in the padding
@@ -96,7 +96,7 @@ def log_partition(chain: Chain, scores: jax.Array, lengths: jax.Array | None = N
     return masked(jax.nn.logsumexp(final + chain.end, axis=-1), lengths > 0)
 
 
-def viterbi(chain: Chain, scores: jax.Array, lengths: jax.Array | None = None) -> Path:
+def viterbi(chain: Chain, scores: jax.Array, lengths: jax.Array | None = None) -> TagPath:
     """The sequence of tags with the largest score; of equal ones, one.
 
         b_0 = start + scores_0;   b_{t,k} = scores_{t,k} + max_j (b_{t-1,j} + between_{j,k})
@@ -116,7 +116,7 @@ def viterbi(chain: Chain, scores: jax.Array, lengths: jax.Array | None = None) -
     """
     scores, lengths, real = _time_major(chain, scores, lengths)
     if len(scores) == 0:
-        return Path(jnp.zeros((*lengths.shape, 0), jnp.int32), jnp.zeros(lengths.shape))
+        return TagPath(jnp.zeros((*lengths.shape, 0), jnp.int32), jnp.zeros(lengths.shape))
     stay = jnp.arange(scores.shape[-1], dtype=jnp.int32)
 
     def forwards(before: jax.Array, at_step: Any) -> tuple[jax.Array, jax.Array]:
@@ -136,7 +136,7 @@ def viterbi(chain: Chain, scores: jax.Array, lengths: jax.Array | None = None) -
     last = jnp.argmax(final, axis=-1).astype(jnp.int32)
     _, earlier = jax.lax.scan(backwards, last, origins, reverse=True)
     tags = masked(jnp.concatenate([earlier, last[None]]), real)
-    return Path(jnp.moveaxis(tags, 0, -1), masked(jnp.max(final, axis=-1), lengths > 0))
+    return TagPath(jnp.moveaxis(tags, 0, -1), masked(jnp.max(final, axis=-1), lengths > 0))
 
 
 def _time_major(
@@ -147,9 +147,7 @@ def _time_major(
     tags = jnp.shape(chain.start)[0]
     fits = scores.ndim >= 2 and scores.shape[-1] == tags
     require(fits, "scores", f"have the shape [*B, T, {tags}]", scores.shape)
-    batch_shape, size = scores.shape[:-2], scores.shape[-2]
-    lengths = jnp.full(batch_shape, size) if lengths is None else jnp.asarray(lengths)
-    require(lengths.shape == batch_shape, "lengths", f"have the shape {batch_shape}", lengths.shape)
-    real = length_mask(lengths, size)
+    lengths, real = real_steps(lengths, scores.shape[:-2], scores.shape[-2])
+    real = jnp.moveaxis(real, -1, 0)
     scores = scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
     return masked(jnp.moveaxis(scores, -2, 0), real), lengths, real

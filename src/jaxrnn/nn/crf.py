@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxrnn.cells.checks import require, require_size
-from jaxrnn.nn.chain import Chain, Path, log_partition, path_score, viterbi
+from jaxrnn.nn.chain import Chain, TagPath, log_partition, path_score, viterbi
 
 # The score of what is not allowed. Its exponential is 0 in every precision; infinity itself would
 # make the gradient of log(0), where no way leads to a tag, NaN.
@@ -94,7 +94,7 @@ class CRF(nnx.Module):
         score = path_score(chain, scores, tags, lengths)
         return log_partition(chain, scores, lengths) - score
 
-    def viterbi(self, scores: jax.Array, lengths: jax.Array | None = None) -> Path:
+    def viterbi(self, scores: jax.Array, lengths: jax.Array | None = None) -> TagPath:
         """The most probable sequence of tags; see `jaxrnn.nn.chain.viterbi`."""
         return viterbi(self.chain(), scores, lengths)
 

@@ -14,6 +14,7 @@ from flax import nnx
 
 from jaxrnn.cells.checks import require, require_size
 from jaxrnn.nn.attention import masked_softmax
+from jaxrnn.recurrence.masks import real_steps
 
 Pooling = Callable[[jax.Array, jax.Array | None], jax.Array]
 
@@ -164,10 +165,8 @@ def _real(ys: jax.Array, lengths: jax.Array | None) -> tuple[jax.Array, jax.Arra
     """Outputs `[*B, T, H]`, lengths `[*B]`, and the mask of the real steps `[*B, T, 1]`."""
     ys = jnp.asarray(ys)
     require(ys.ndim >= 2, "ys", "have the shape [*B, T, H]", ys.shape)
-    batch_shape, size = ys.shape[:-2], ys.shape[-2]
-    lengths = jnp.full(batch_shape, size) if lengths is None else jnp.asarray(lengths)
-    require(lengths.shape == batch_shape, "lengths", f"have the shape {batch_shape}", lengths.shape)
-    return ys, lengths, (jnp.arange(size) < lengths[..., None])[..., None]
+    lengths, real = real_steps(lengths, ys.shape[:-2], ys.shape[-2])
+    return ys, lengths, real[..., None]
 
 
 def _zero_padding(ys: jax.Array, real: jax.Array) -> jax.Array:

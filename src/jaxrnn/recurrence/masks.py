@@ -5,6 +5,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from jaxrnn.cells.checks import require
+
 
 def length_mask(seq_lengths: jax.Array, length: int) -> jax.Array:
     """True at the real steps of padded sequences: `mask[t, b] = t < seq_lengths[b]`.
@@ -22,6 +24,32 @@ def length_mask(seq_lengths: jax.Array, length: int) -> jax.Array:
     seq_lengths = jnp.asarray(seq_lengths)
     steps = jnp.arange(length).reshape((length,) + (1,) * seq_lengths.ndim)
     return steps < seq_lengths
+
+
+def real_steps(
+    lengths: jax.Array | None, batch_shape: tuple[int, ...], size: int, *, argument: str = "lengths"
+) -> tuple[jax.Array, jax.Array]:
+    """The lengths of batch-major sequences `[*B, T]`, and which of their steps are real.
+
+    Args:
+      lengths: real steps of each sequence, `[*B]`; None if all T are.
+      batch_shape: `*B`.
+      size: T.
+      argument: what the caller calls the lengths.
+
+    Returns:
+      Lengths `[*B]`, and a mask `[*B, T]`.
+
+    Raises:
+      ValueError: if the lengths have another shape.
+
+    >>> real_steps(jnp.array([2, 0]), (2,), 3)[1].astype(int).tolist()
+    [[1, 1, 0], [0, 0, 0]]
+    """
+    lengths = jnp.full(batch_shape, size) if lengths is None else jnp.asarray(lengths)
+    rule = f"have the shape {tuple(batch_shape)}"
+    require(lengths.shape == tuple(batch_shape), argument, rule, lengths.shape)
+    return lengths, jnp.arange(size) < lengths[..., None]
 
 
 def reversed_resets(resets: jax.Array, valid: jax.Array | None) -> jax.Array:

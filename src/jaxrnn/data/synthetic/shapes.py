@@ -89,7 +89,7 @@ def _centres(rng: np.random.Generator, relation: str) -> list[np.ndarray]:
     if not relation:
         return [rng.uniform(6, SIDE - 7, 2)]
     # Eleven pixels apart along one axis, and less along the other.
-    first, second = rng.uniform(5.5, 6.5), rng.uniform(17.5, 18.5) - 0.5
+    first, second = rng.uniform(5.5, 6.5), rng.uniform(17, 18)
     aside = rng.uniform(6, SIDE - 7)
     other = np.clip(aside + rng.uniform(-7, 7), 6, SIDE - 7)
     centres = np.array([[aside, first], [other, second]])

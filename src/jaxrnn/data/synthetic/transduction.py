@@ -107,7 +107,7 @@ def addition(
     require(count <= most**2, "count", f"be at most the {most**2} pairs there are", count)
     drawn = np.random.default_rng(seed).choice(most**2, count, replace=False)
     order = -1 if reverse_source else 1
-    sums = ((divmod(int(number), most)) for number in drawn)
+    sums = (divmod(int(number), most) for number in drawn)
     return [
         Pair(spelled(f"{a}+{b}"[::order], DIGITS), spelled(f"{a + b}", DIGITS)) for a, b in sums
     ]

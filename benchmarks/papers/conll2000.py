@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -75,11 +75,9 @@ def measure(options: Options) -> dict[str, Any]:
     keep_settings(options.out, settings)
     rngs = nnx.Rngs(options.seed)
     model = Chunker(sizes, code.labels, code.rare, HIDDEN, DROPOUT, rngs=rngs)
-    started = time.monotonic()
-    trained = _train(model, examples, options)
+    trained, seconds = _train(model, examples, options)
     found = {part: f1(trained, code, parts[part], examples[part]) for part in ("valid", "test")}
     size = sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
-    seconds = round(time.monotonic() - started, 1)
     return {"machine": machine, **settings, "parameters": size, **found, "seconds": seconds}
 
 
@@ -95,8 +93,10 @@ def _settings(options: Options) -> dict[str, Any]:
     }
 
 
-def _train(model: Chunker, examples: dict[str, list[Example]], options: Options) -> Chunker:
-    """Trains for all epochs; Ctrl-C saves and ends."""
+def _train(
+    model: Chunker, examples: dict[str, list[Example]], options: Options
+) -> tuple[Chunker, float]:
+    """Trains for all epochs, and says in how many seconds; Ctrl-C saves and ends."""
     count = len(examples["train"])
     buckets = min(BUCKETS, count)
     source = Batches(examples["train"], batch_size=BATCH_SIZE, seed=options.seed, buckets=buckets)
@@ -106,28 +106,34 @@ def _train(model: Chunker, examples: dict[str, list[Example]], options: Options)
     rate = optax.linear_schedule(LEARNING_RATE, 0.0, steps)
     optimizer = optax.chain(optax.clip_by_global_norm(CLIP), optax.adam(rate))
     state = train.init_state(params, optimizer, (), jax.random.key(options.seed))
+    run = train.Run(options.out / "run")
     state = train.fit(
         train.tbptt_scan(loss_fn, optimizer),
         state,
         source,
         steps=steps,
-        run=train.Run(options.out / "run"),
-        validate=lambda params: _nats(loss_fn, params, examples["valid"]),
+        run=run,
+        validate=_validation(loss_fn, examples["valid"]),
         check_every=epoch,
         updates_per_call=1,  # batches of one call are padded alike, and buckets would be in vain
         symbol="word",
     )
     if int(state.step) < steps:
         raise KeyboardInterrupt
-    return rebuild(state.params)
+    return rebuild(state.params), run.seconds
 
 
-def _nats(loss_fn: train.LossFn, params: Any, examples: list[Example]) -> float:
-    """Mean nats per word."""
-    compiled = jax.jit(lambda params, batch: loss_fn(params, (), batch, None)[:2])
-    totals = [compiled(params, batch) for _, batch in _groups(examples)]
-    total, words = np.sum(np.array(totals, float), axis=0)
-    return total / words
+def _validation(loss_fn: train.LossFn, examples: list[Example]) -> Callable[[Any], float]:
+    """Of parameters the mean nats per word."""
+    nats_of = jax.jit(lambda params, batch: loss_fn(params, (), batch, None)[:2])
+    batches = [batch for _, batch in _groups(examples)]
+
+    def validate(params: Any) -> float:
+        totals = [nats_of(params, batch) for batch in batches]
+        total, words = np.sum(np.array(totals, float), axis=0)
+        return total / words
+
+    return validate
 
 
 def _groups(examples: list[Example]) -> Any:
@@ -165,7 +171,8 @@ def show(options: Options, result: dict[str, Any]) -> None:
     """Prints the figure beside the published ones."""
     del options
     print(f"chunks of CoNLL-2000, F1: test {result['test']:.2f}, held out {result['valid']:.2f}")
-    print(f"after {result['epochs']} epochs, {result['parameters']:,} parameters")
+    spent = f"{result['epochs']} epochs, {result['seconds']:.0f} s"
+    print(f"after {spent}, {result['parameters']:,} parameters")
     published = ", ".join(f"{name} {figure}" for name, figure in PUBLISHED.items())
     print(f"published: {published} (Huang, Xu, Yu 2015, arXiv:1508.01991)")
     print(bench.describe(result["machine"]))

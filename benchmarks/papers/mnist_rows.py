@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,12 +66,10 @@ def measure(options: Options) -> dict[str, Any]:
     training, valid = Digits(*(x[:-held] for x in digits)), Digits(*(x[-held:] for x in digits))
     settings = {**_settings(options), "data": digest(*digits, *test)}
     keep_settings(options.out, settings)
-    started = time.monotonic()
     model = _model(digits.rows.shape[-1], options.seed)
-    trained = _train(model, training, valid, options)
+    trained, seconds = _train(model, training, valid, options)
     found = {"valid": accuracy(trained, valid), "test": accuracy(trained, test)}
     size = sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
-    seconds = round(time.monotonic() - started, 1)
     return {"machine": machine, **settings, "parameters": size, **found, "seconds": seconds}
 
 
@@ -107,8 +104,10 @@ def _loss(model: Classifier, batch: Any, key: jax.Array | None) -> tuple[jax.Arr
     return jnp.sum(model.nll(images, labels, key=key)), len(labels)
 
 
-def _train(model: Classifier, training: Digits, valid: Digits, options: Options) -> Classifier:
-    """Trains for all epochs; Ctrl-C saves and ends."""
+def _train(
+    model: Classifier, training: Digits, valid: Digits, options: Options
+) -> tuple[Classifier, float]:
+    """Trains for all epochs, and says in how many seconds; Ctrl-C saves and ends."""
     examples = list(zip(training.rows, training.labels, strict=True))
     source = Batches(examples, batch_size=BATCH_SIZE, seed=options.seed)
     params, loss_fn, rebuild = train.functional(model, _loss)
@@ -117,6 +116,7 @@ def _train(model: Classifier, training: Digits, valid: Digits, options: Options)
     rate = optax.cosine_decay_schedule(LEARNING_RATE, steps)
     optimizer = optax.chain(optax.clip_by_global_norm(CLIP), optax.adam(rate))
     state = train.init_state(params, optimizer, (), jax.random.key(options.seed))
+    run = train.Run(options.out / "run")
     evaluate = train.evaluator(loss_fn)
     held_out = Padded((valid.rows[None], valid.labels[None]), None)  # one batch
     state = train.fit(
@@ -124,14 +124,14 @@ def _train(model: Classifier, training: Digits, valid: Digits, options: Options)
         state,
         source,
         steps=steps,
-        run=train.Run(options.out / "run"),
+        run=run,
         validate=lambda params: evaluate(params, (), held_out),
         check_every=epoch,
         symbol="digit",
     )
     if int(state.step) < steps:
         raise KeyboardInterrupt
-    return rebuild(state.params)
+    return rebuild(state.params), run.seconds
 
 
 def accuracy(model: Classifier, digits: Digits) -> float:
@@ -147,7 +147,8 @@ def show(options: Options, result: dict[str, Any]) -> None:
     del options
     shares = f"test {result['test']:.2f} %, held out {result['valid']:.2f} %"
     print(f"MNIST by rows, digits read rightly: {shares}")
-    print(f"after {result['epochs']} epochs, {result['parameters']:,} parameters")
+    spent = f"{result['epochs']} epochs, {result['seconds']:.0f} s"
+    print(f"after {spent}, {result['parameters']:,} parameters")
     print(bench.describe(result["machine"]))
 
 

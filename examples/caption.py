@@ -98,8 +98,7 @@ def draw(new: list[Any], said: list[str], wanted: list[str], path: Path) -> None
         text = said[n].replace(" above", "\nabove").replace(" left", "\nleft")
         axes.set_title(text, fontsize=10, color="black" if said[n] == wanted[n] else "red")
         axes.set_axis_off()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    script.save(figure, path)
 
 
 def show(options: Options, result: dict[str, Any]) -> None:

@@ -89,8 +89,7 @@ def picture(path: Path, test: Digits, read: dict[str, np.ndarray]) -> None:
             axes.set_title(found[n], color="black" if right[n] else "#c00000", fontsize=10)
             axes.set_axis_off()
         plot_confusion(test.labels, found, [*"0123456789"], beside.subplots())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    script.save(figure, path)
 
 
 def show(options: Options, result: dict[str, Any]) -> None:

@@ -98,10 +98,8 @@ def draw(played: np.ndarray, composed: np.ndarray, path: Path) -> None:
     figure = Figure(figsize=(10, 6), layout="constrained")
     above, below = figure.subplots(2)
     plot_piano_roll(played, above).set_title("a piece that it has not heard")
-    plot_piano_roll(composed, below).set_title(
-        "composed, after the first four frames of that piece"
-    )
-    figure.savefig(path, dpi=120)
+    plot_piano_roll(composed, below).set_title("composed, after the first four frames of it")
+    script.save(figure, path)
 
 
 def show(options: Options, result: dict[str, Any]) -> None:

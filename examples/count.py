@@ -97,8 +97,7 @@ def draw(result: dict[str, dict[str, list[float]]], options: Options) -> None:
         axes.set_xticks(LENGTHS, map(str, LENGTHS))
         axes.minorticks_off()
     panels[0].legend(loc="lower left")
-    options.out.mkdir(parents=True, exist_ok=True)
-    figure.savefig(options.out / "count.png", dpi=150)
+    script.save(figure, options.out / "count.png")
 
 
 def show(options: Options, result: dict[str, dict[str, list[float]]]) -> None:

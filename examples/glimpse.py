@@ -87,8 +87,7 @@ def picture(path: Path, test: Digits, locations: np.ndarray, found: np.ndarray) 
         axes.set_xlim(-0.5, side - 0.5)
         axes.set_ylim(side - 0.5, -0.5)
         axes.set_axis_off()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    script.save(figure, path)
 
 
 def show(options: Options, result: dict[str, Any]) -> None:

@@ -99,8 +99,7 @@ def draw(model: Transcriber, utterance: Any, path: Path) -> None:
         below.plot(probabilities[:, label], label=str(label), color=f"C{label + (label > 6)}")
     below.set(xlabel="frame", ylabel="probability", ylim=(0, 1.05))
     below.legend(ncols=5, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.2))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    script.save(figure, path)
 
 
 def show(options: Options, result: dict[str, Any]) -> None:

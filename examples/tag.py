@@ -91,8 +91,7 @@ def picture(path: Path, test: TaggedSentences, found: dict[str, np.ndarray], crf
         axes["s"].text(word, row, GRAMMAR.labels[tag], ha="center", va="center")
     plot_transitions(crf.between[...], GRAMMAR.labels, axes["l"]).set(title="CRF")
     plot_transitions(np.exp(GRAMMAR.between), GRAMMAR.labels, axes["t"]).set(title="grammar")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    script.save(figure, path)
 
 
 def show(options: Options, result: dict[str, Any]) -> None:

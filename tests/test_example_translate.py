@@ -36,27 +36,6 @@ def test_it_learns_words_tells_and_draws(example, tmp_path, monkeypatch, capsys)
     assert matplotlib.image.imread(tmp_path / "translate.png").std() > 0.01
 
 
-def test_it_learns_sums_in_both_orders(example, tmp_path, monkeypatch, capsys):
-    command = [
-        "translate.py",
-        "--task",
-        "addition",
-        "--steps",
-        "1",
-        "--out",
-        str(tmp_path),
-        "--json",
-    ]
-    monkeypatch.setattr(sys, "argv", command)
-    sums = example.addition
-    monkeypatch.setattr(example, "addition", lambda count, **how: sums(1100, **how))
-    assert example.main() == 0
-    result = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert list(result["addition"]) == ["source as it stands", "source reversed"]
-    assert all(0 <= shares["unseen sums"] < 1 for shares in result["addition"].values())
-    assert (tmp_path / "translate.png").exists()
-
-
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [

@@ -1,3 +1,6 @@
+import itertools
+import os
+import signal
 from typing import Any, NamedTuple
 
 import jax
@@ -135,3 +138,27 @@ def test_a_module_is_trained_on_batches_and_put_together_again(tmp_path):
     fit(40, tmp_path / "run")
     resumed = fit(100, tmp_path / "run")
     assert jax.tree.leaves(resumed.params)[0] == jax.tree.leaves(whole.params)[0]
+
+
+def test_a_module_that_ctrl_c_stopped_does_not_pass_for_a_trained_one(tmp_path):
+    """It is taken up again where it was, if it has a run folder."""
+    module, source = nnx.Linear(1, 1, rngs=nnx.Rngs(0)), Batches(pairs(6), batch_size=6, seed=0)
+
+    def loss(module, batch, key):
+        xs = batch.values.source[..., None] / 6
+        return jnp.sum((module(xs) - 1) ** 2), xs.size
+
+    checks = itertools.count()
+
+    def stop(params):
+        if next(checks) == 1:  # not at the check before the first update
+            os.kill(os.getpid(), signal.SIGINT)
+        return 0.0
+
+    given: Any = {"steps": 60, "key": jax.random.key(0), "check_every": 20, "updates_per_call": 5}
+    fit = lambda **more: train.fit_module(module, loss, source, optax.sgd(0.1), **given, **more)
+    with pytest.raises(KeyboardInterrupt, match="stopped after 20 of 60 updates"):
+        fit(run=train.Run(tmp_path), validate=stop)
+    resumed = fit(run=train.Run(tmp_path))
+    np.testing.assert_array_equal(resumed.kernel[...], fit().kernel[...])
+    assert not np.array_equal(module.kernel[...], resumed.kernel[...])

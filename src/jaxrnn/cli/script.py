@@ -6,9 +6,11 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
+from matplotlib.figure import Figure
 
 from jaxrnn.cli.options import fail, read_options
 
@@ -21,6 +23,12 @@ class Options:
     """Of the data and the parameters."""
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print the result as a JSON object on the last line."""
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Writes a picture as PNG, into a folder that is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, format="png", dpi=120)
 
 
 def run(
@@ -40,12 +48,13 @@ def run(
       program: the script's name, for `--help`.
 
     Returns:
-      The exit status: 2 after bad input, which is one line on standard error, 130 after Ctrl-C.
+      The exit status: 2 after bad input or where a package is missing, which is one line on
+      standard error, 130 after Ctrl-C.
     """
     try:
         given = read_options(options, sys.argv[1:], program=program)
         result = measure(given)
-    except (ValueError, FloatingPointError, OSError) as error:
+    except (ValueError, FloatingPointError, OSError, ModuleNotFoundError) as error:
         return fail(error)
     except KeyboardInterrupt:
         return 130

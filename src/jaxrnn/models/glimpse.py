@@ -73,16 +73,15 @@ class GlimpseClassifier(nnx.Module):
         Raises:
           ValueError: if a size or the deviation is not positive.
         """
-        for name, value in {"classes": classes, "glimpses": glimpses}.items():
+        sizes = {"classes": classes, "size": size, "glimpses": glimpses, "scales": scales}
+        for name, value in sizes.items():
             require_size(name, value)
-        require_size("size", size)
-        require_size("scales", scales)
         require(deviation > 0, "deviation", "be positive", deviation)
         require(isinstance(cell, Cell), "cell", "be a jaxrnn Cell", type(cell).__name__)
-        self.cell = nnx.static(cell)
-        self.params = nnx.data(jax.tree.map(nnx.Param, cell.init(rngs.params())))
         require(cell.in_shape is not None, "cell", "say how much it reads", cell.in_shape)
         assert cell.in_shape is not None and cell.out_shape is not None
+        self.cell = nnx.static(cell)
+        self.params = nnx.data(jax.tree.map(nnx.Param, cell.init(rngs.params())))
         (width,), hidden = cell.in_shape, cell.out_shape[-1]
         self.what = nnx.Linear(scales * size * size, width, rngs=rngs)
         self.where = nnx.Linear(2, width, rngs=rngs)

@@ -89,8 +89,13 @@ def fit_module(
 
     Raises:
       ValueError, FloatingPointError: as `fit`.
+      KeyboardInterrupt: if Ctrl-C stopped it, because the module would look like a trained one; a
+        `run` has been saved, and the same call goes on from there.
     """
     params, loss_fn, rebuild = functional(module, loss)
     state = init_state(params, optimizer, (), key)
     update = tbptt_scan(loss_fn, optimizer)
-    return rebuild(fit(update, state, batches, steps=steps, **options).params)
+    state = fit(update, state, batches, steps=steps, **options)
+    if int(state.step) < steps:
+        raise KeyboardInterrupt(f"stopped after {int(state.step)} of {steps} updates")
+    return rebuild(state.params)

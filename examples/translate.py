@@ -21,13 +21,13 @@ import optax
 from flax import nnx
 from matplotlib.figure import Figure
 
-from jaxrnn import generate, gru
+from jaxrnn import generate, lstm
 from jaxrnn.cells.checks import require_size
 from jaxrnn.cli import script
 from jaxrnn.data import Batches, pad
 from jaxrnn.data.synthetic.transduction import Pair, copy, reverse
 from jaxrnn.diagnostics.plot import plot_attention
-from jaxrnn.models import Encoder, EncoderDecoder, LuongDecoder, PlainDecoder
+from jaxrnn.models import BahdanauDecoder, Encoder, EncoderDecoder, PlainDecoder
 from jaxrnn.models.encoder_decoder import functions
 from jaxrnn.nn import LocationScore
 from jaxrnn.train import fit_module
@@ -73,12 +73,12 @@ def measure(options: Options) -> dict[str, dict[str, dict[str, float]]]:
 
 def networks(seed: int) -> Iterator[tuple[str, EncoderDecoder]]:
     """Two networks that differ in nothing but their decoder."""
-    looking = partial(LuongDecoder, score=LocationScore)
-    for way, kind in {"without attention": PlainDecoder, "with attention": looking}.items():
-        rngs = nnx.Rngs(seed)
-        how: dict[str, Any] = {"vocabulary_size": len(LETTERS) + 1, "rngs": rngs}
-        encoder = Encoder(gru(32, 32), backward=gru(32, 32), **how)
-        yield way, EncoderDecoder(encoder, kind(gru(32, 32), encoder, **how), rngs=rngs)
+    looking = partial(BahdanauDecoder, score=LocationScore)  # it can move on from where it looked
+    decoders = {"without attention": (PlainDecoder, 32), "with attention": (looking, 32 + 64)}
+    for way, (kind, size) in decoders.items():
+        how: dict[str, Any] = {"vocabulary_size": len(LETTERS) + 1, "rngs": nnx.Rngs(seed)}
+        encoder = Encoder(lstm(32, 32), backward=lstm(32, 32), **how)
+        yield way, EncoderDecoder(encoder, kind(lstm(size, 32), encoder, **how), rngs=how["rngs"])
 
 
 def trained(model: EncoderDecoder, pairs: list[Pair], options: Options) -> EncoderDecoder:

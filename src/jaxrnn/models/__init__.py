@@ -9,6 +9,8 @@ from jaxrnn.models.captioner import InitialState as InitialState
 from jaxrnn.models.classifier import Classifier as Classifier
 from jaxrnn.models.decoder import Decoder as Decoder
 from jaxrnn.models.decoder import PlainDecoder as PlainDecoder
+from jaxrnn.models.draw import Draw as Draw
+from jaxrnn.models.draw import Painting as Painting
 from jaxrnn.models.encoder import Encoder as Encoder
 from jaxrnn.models.encoder import Source as Source
 from jaxrnn.models.encoder_decoder import EncoderDecoder as EncoderDecoder
@@ -26,3 +28,4 @@ from jaxrnn.models.reader import Reader as Reader
 from jaxrnn.models.retina import retina as retina
 from jaxrnn.models.tagger import Tagger as Tagger
 from jaxrnn.models.transcriber import Transcriber as Transcriber
+from jaxrnn.models.window import Window as Window

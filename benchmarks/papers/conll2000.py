@@ -17,44 +17,35 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
+import epochs
 import jax
 import numpy as np
 import optax
-import tyro
 from chunking import SIZES, Chunker, Codes, Example, Sentence, codes, loss, read
 from flax import nnx
 from settings import digest, keep_settings
 
-from jaxrnn import bench, train
+from jaxrnn import bench
 from jaxrnn.cells.checks import require, require_size
 from jaxrnn.cli.script import run
-from jaxrnn.data import Batches, pad
 
 HIDDEN, DROPOUT, BATCH_SIZE, BUCKETS = 150, 0.4, 32, 5
 LEARNING_RATE, CLIP = 3e-3, 1.0
 HELD_OUT = 1000
-WIDTHS = 20  # sentences to be tagged are padded to multiples of so many words
 PUBLISHED = {"LSTM": 92.88, "BiLSTM": 93.64, "CRF": 93.69, "BiLSTM-CRF": 94.13}
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(epochs.Options):
     """A bidirectional LSTM with a CRF on the chunks of CoNLL-2000."""
 
-    data: Path
-    """Folder with train.txt and test.txt."""
     epochs: int = 20
     """Times that the training sentences are read."""
-    seed: int = 0
-    """Of the parameters, the order of the sentences and dropout."""
     out: Path = Path("runs/papers/conll2000")
     """Folder of the checkpoints."""
-    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Print the result as a JSON object on the last line."""
 
 
 def measure(options: Options) -> dict[str, Any]:
@@ -75,7 +66,9 @@ def measure(options: Options) -> dict[str, Any]:
     keep_settings(options.out, settings)
     rngs = nnx.Rngs(options.seed)
     model = Chunker(sizes, code.labels, code.rare, HIDDEN, DROPOUT, rngs=rngs)
-    trained, seconds = _train(model, examples, options)
+    recipe = epochs.Recipe(BATCH_SIZE, _falling, CLIP, buckets=BUCKETS, symbol="word")
+    validate = epochs.mean_over(examples["valid"])
+    trained, seconds = epochs.fit(model, loss, examples["train"], recipe, options, validate)
     found = {part: f1(trained, code, parts[part], examples[part]) for part in ("valid", "test")}
     size = sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
     return {"machine": machine, **settings, "parameters": size, **found, "seconds": seconds}
@@ -93,68 +86,20 @@ def _settings(options: Options) -> dict[str, Any]:
     }
 
 
-def _train(
-    model: Chunker, examples: dict[str, list[Example]], options: Options
-) -> tuple[Chunker, float]:
-    """Trains for all epochs, and says in how many seconds; Ctrl-C saves and ends."""
-    count = len(examples["train"])
-    buckets = min(BUCKETS, count)
-    source = Batches(examples["train"], batch_size=BATCH_SIZE, seed=options.seed, buckets=buckets)
-    params, loss_fn, rebuild = train.functional(model, loss)
-    epoch = -(-count // BATCH_SIZE)
-    steps = options.epochs * epoch
-    rate = optax.linear_schedule(LEARNING_RATE, 0.0, steps)
-    optimizer = optax.chain(optax.clip_by_global_norm(CLIP), optax.adam(rate))
-    state = train.init_state(params, optimizer, (), jax.random.key(options.seed))
-    run = train.Run(options.out / "run")
-    state = train.fit(
-        train.tbptt_scan(loss_fn, optimizer),
-        state,
-        source,
-        steps=steps,
-        run=run,
-        validate=_validation(loss_fn, examples["valid"]),
-        check_every=epoch,
-        updates_per_call=1,  # batches of one call are padded alike, and buckets would be in vain
-        symbol="word",
-    )
-    if int(state.step) < steps:
-        raise KeyboardInterrupt
-    return rebuild(state.params), run.seconds
-
-
-def _validation(loss_fn: train.LossFn, examples: list[Example]) -> Callable[[Any], float]:
-    """Of parameters the mean nats per word."""
-    nats_of = jax.jit(lambda params, batch: loss_fn(params, (), batch, None)[:2])
-    batches = [batch for _, batch in _groups(examples)]
-
-    def validate(params: Any) -> float:
-        totals = [nats_of(params, batch) for batch in batches]
-        total, words = np.sum(np.array(totals, float), axis=0)
-        return total / words
-
-    return validate
-
-
-def _groups(examples: list[Example]) -> Any:
-    """Padded batches of similar length, each with the places of its sentences."""
-    lengths = [len(example.tags) for example in examples]
-    order = np.argsort(lengths, kind="stable")
-    for start in range(0, len(order), 100):
-        places = order[start : start + 100]
-        width = -(-lengths[places[-1]] // WIDTHS) * WIDTHS
-        yield places, pad([examples[n] for n in places], lengths=Example(width, width))  # pyright: ignore[reportArgumentType]
+def _falling(steps: int) -> optax.Schedule:
+    return optax.linear_schedule(LEARNING_RATE, 0.0, steps)
 
 
 def predicted(model: Chunker, code: Codes, examples: list[Example]) -> list[list[str]]:
     """The tags of each sentence, by name."""
     tags = jax.jit(model.tags)
-    found: dict[int, list[str]] = {}
-    for places, batch in _groups(examples):
-        rows = np.asarray(tags(batch.values.features, batch.lengths.tags))
-        for place, row in zip(places.tolist(), rows, strict=True):
-            found[place] = [code.labels[tag] for tag in row[: len(examples[place].tags)]]
-    return [found[n] for n in range(len(examples))]
+
+    def of(batch: Any) -> list[list[str]]:
+        lengths = batch.lengths.tags
+        rows = np.asarray(tags(batch.values.features, lengths))
+        return [[code.labels[tag] for tag in row[:n]] for row, n in zip(rows, lengths, strict=True)]
+
+    return epochs.in_order((places, of(batch)) for places, batch in epochs.groups(examples))
 
 
 def f1(model: Chunker, code: Codes, sentences: list[Sentence], examples: list[Example]) -> float:

@@ -15,21 +15,22 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
+import epochs
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import tyro
 from flax import nnx
 from settings import digest, keep_settings
 
 from jaxrnn import bench, input_dropout, lstm, output_dropout, train
 from jaxrnn.cells.checks import require, require_size
 from jaxrnn.cli.script import run
-from jaxrnn.data import Batches, Digits, Padded
+from jaxrnn.data import Digits, Padded
 from jaxrnn.data.formats import read_mnist
 from jaxrnn.models import Classifier
 from jaxrnn.nn import max_pooling
@@ -41,20 +42,14 @@ HELD_OUT = 5000
 GROUP = 1000  # digits that are tested together
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(epochs.Options):
     """A bidirectional LSTM on the rows of MNIST's digits."""
 
-    data: Path
-    """Folder with MNIST's four files."""
     epochs: int = 8
     """Times that the training digits are read."""
-    seed: int = 0
-    """Of the parameters, the order of the digits and dropout."""
     out: Path = Path("runs/papers/mnist_rows")
     """Folder of the checkpoints."""
-    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Print the result as a JSON object on the last line."""
 
 
 def measure(options: Options) -> dict[str, Any]:
@@ -67,7 +62,9 @@ def measure(options: Options) -> dict[str, Any]:
     settings = {**_settings(options), "data": digest(*digits, *test)}
     keep_settings(options.out, settings)
     model = _model(digits.rows.shape[-1], options.seed)
-    trained, seconds = _train(model, training, valid, options)
+    examples = list(zip(training.rows, training.labels, strict=True))
+    recipe = epochs.Recipe(BATCH_SIZE, _falling, CLIP, symbol="digit")
+    trained, seconds = epochs.fit(model, _loss, examples, recipe, options, _on(valid))
     found = {"valid": accuracy(trained, valid), "test": accuracy(trained, test)}
     size = sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
     return {"machine": machine, **settings, "parameters": size, **found, "seconds": seconds}
@@ -104,34 +101,19 @@ def _loss(model: Classifier, batch: Any, key: jax.Array | None) -> tuple[jax.Arr
     return jnp.sum(model.nll(images, labels, key=key)), len(labels)
 
 
-def _train(
-    model: Classifier, training: Digits, valid: Digits, options: Options
-) -> tuple[Classifier, float]:
-    """Trains for all epochs, and says in how many seconds; Ctrl-C saves and ends."""
-    examples = list(zip(training.rows, training.labels, strict=True))
-    source = Batches(examples, batch_size=BATCH_SIZE, seed=options.seed)
-    params, loss_fn, rebuild = train.functional(model, _loss)
-    epoch = -(-len(examples) // BATCH_SIZE)
-    steps = options.epochs * epoch
-    rate = optax.cosine_decay_schedule(LEARNING_RATE, steps)
-    optimizer = optax.chain(optax.clip_by_global_norm(CLIP), optax.adam(rate))
-    state = train.init_state(params, optimizer, (), jax.random.key(options.seed))
-    run = train.Run(options.out / "run")
-    evaluate = train.evaluator(loss_fn)
-    held_out = Padded((valid.rows[None], valid.labels[None]), None)  # one batch
-    state = train.fit(
-        train.tbptt_scan(loss_fn, optimizer),
-        state,
-        source,
-        steps=steps,
-        run=run,
-        validate=lambda params: evaluate(params, (), held_out),
-        check_every=epoch,
-        symbol="digit",
-    )
-    if int(state.step) < steps:
-        raise KeyboardInterrupt
-    return rebuild(state.params), run.seconds
+def _falling(steps: int) -> optax.Schedule:
+    return optax.cosine_decay_schedule(LEARNING_RATE, steps)
+
+
+def _on(digits: Digits) -> Callable[[train.LossFn], Callable[[Any], Any]]:
+    """Makes of the loss what measures it on all digits at once."""
+    one = Padded((digits.rows[None], digits.labels[None]), None)
+
+    def of(loss_fn: train.LossFn) -> Callable[[Any], Any]:
+        evaluate = train.evaluator(loss_fn)
+        return lambda params: evaluate(params, (), one)
+
+    return of
 
 
 def accuracy(model: Classifier, digits: Digits) -> float:

@@ -6,7 +6,6 @@ import struct
 import numpy as np
 import pytest
 
-from jaxrnn.data import digits
 from jaxrnn.data.formats import read_conll, read_idx, read_mnist
 
 COLUMNS = ("word", "pos", "chunk")
@@ -138,17 +137,3 @@ def test_a_folder_that_is_not_mnist_is_one_line(change, message, tmp_path):
     change(tmp_path)
     with pytest.raises(ValueError, match=message):
         read_mnist(tmp_path)
-
-
-def test_the_digits_are_divided_in_the_same_way_every_time():
-    (train, test), (again, _) = digits(), digits()
-    assert (train.images == again.images).all()
-    assert len(train.labels) + len(test.labels) == 1797
-    assert train.images.min() == 0 and train.images.max() == 1
-    np.testing.assert_array_equal(train.pixels[7].reshape(8, 8), train.rows[7])
-    pictures = {image.tobytes() for image in train.images}
-    assert not any(image.tobytes() in pictures for image in test.images)
-    assert np.bincount(test.labels).min() > 20
-    # The labels belong to the images: what is nearest in the training part is of the same class.
-    distances = ((test.pixels - train.pixels[None, :, :, 0].transpose(0, 2, 1)) ** 2).sum(1)
-    assert np.mean(train.labels[distances.argmin(1)] == test.labels) > 0.95

@@ -10,6 +10,7 @@ from jaxrnn.data.corpus import read_text_chunks as read_text_chunks
 from jaxrnn.data.corpus import split as split
 from jaxrnn.data.digits import Digits as Digits
 from jaxrnn.data.digits import digits as digits
+from jaxrnn.data.digits import scattered as scattered
 from jaxrnn.data.edit_distance import edit_distance as edit_distance
 from jaxrnn.data.edit_distance import error_rate as error_rate
 from jaxrnn.data.encode import EncodedText as EncodedText

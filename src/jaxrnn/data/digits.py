@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from jaxrnn.cells.checks import require
 
 # Of the one split that there is, so that figures of different models can be compared.
 _SEED = 0
@@ -62,3 +65,37 @@ def digits() -> tuple[Digits, Digits]:
     cut = round(len(labels) * (1 - _TEST_SHARE))
     train, test = (Digits(images[part], labels[part]) for part in (order[:cut], order[cut:]))
     return train, test
+
+
+def scattered(digits: Digits, *, size: int, seed: int | Sequence[int]) -> Digits:
+    """Puts each picture at a place of its own into a larger one that is empty elsewhere.
+
+    What a network that looks by glimpses must find before it can read it.
+
+    Source: the translated digits of Mnih et al. 2014, arXiv:1406.6247.
+
+    Args:
+      digits: pictures.
+      size: S, rows and columns of the larger ones.
+      seed: of the places.
+
+    Returns:
+      Images `[N, S, S]`, with the same labels.
+
+    Raises:
+      ValueError: if the pictures do not fit.
+
+    >>> train, _ = digits()
+    >>> fields = scattered(train, size=16, seed=0)
+    >>> fields.images.shape, bool((fields.images.sum((1, 2)) == train.images.sum((1, 2))).all())
+    ((1438, 16, 16), True)
+    """
+    count, rows, columns = digits.images.shape
+    require(size >= max(rows, columns), "size", f"be at least {max(rows, columns)}", size)
+    fields = np.zeros((count, size, size), digits.images.dtype)
+    corners = np.random.default_rng(seed).integers(
+        0, size + 1 - np.array([rows, columns]), (count, 2)
+    )
+    for field, image, (row, column) in zip(fields, digits.images, corners, strict=True):
+        field[row : row + rows, column : column + columns] = image
+    return Digits(fields, digits.labels)

@@ -1,10 +1,10 @@
 """Can a network learn harmony? A model of polyphonic music reads chorales, and composes one.
 
-    python examples/compose.py [--steps 1200] [--data FOLDER] [--json]
+    python examples/compose.py [--steps 1200] [--data MUSIC] [--json]
 
 At each frame the network says of each of the 88 keys of a piano whether it will be down. Pieces
-are made by rules or are the MIDI files of `--data`; new ones are what it is measured on, beside a
-model that knows only how often each key is down. It composes a MIDI file, and a picture of it.
+are made by rules, or come from `--data`, MIDI files or piano rolls. It is measured on others,
+beside a model that knows only how often each key is down. It composes a MIDI file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from jaxrnn import input_dropout, lstm
 from jaxrnn.cells.checks import require, require_size
 from jaxrnn.cli import script
 from jaxrnn.data import Batches, pad
-from jaxrnn.data.formats import read_midi, write_midi
+from jaxrnn.data.formats import read_midi, read_piano_rolls, write_midi
 from jaxrnn.data.synthetic import chorales
 from jaxrnn.diagnostics.plot import plot_piano_roll
 from jaxrnn.models import PianoRoll
@@ -44,7 +44,7 @@ class Options(script.Options):
     temperature: float = 0.5
     """Below 1 it composes what is probable more often."""
     data: Path | None = None
-    """Folder of MIDI files; every tenth is not learned from. None: chorales made by rules."""
+    """Folder of MIDI files, or a .mat file of piano rolls. None: chorales made by rules."""
     out: Path = Path("runs/compose")
     """Folder of the MIDI file and the picture."""
 
@@ -77,12 +77,14 @@ def measure(options: Options) -> dict[str, Any]:
 
 
 def pieces(options: Options) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Piano rolls to learn from, and others."""
+    """Piano rolls to learn from, and others: a file's part for tests, or every tenth file."""
     if options.data is None:
         return chorales(2000, seed=(options.seed, 0)), chorales(200, seed=(options.seed, 1))
-    paths = sorted(options.data.glob("*.mid"))
-    require(len(paths) > 1, "data", "hold at least two MIDI files, *.mid", options.data)
-    rolls = [read_midi(path) for path in paths]
+    if options.data.suffix == ".mat":
+        parts = read_piano_rolls(options.data, "data")
+        return parts["train"], parts["test"]
+    rolls = [read_midi(path) for path in sorted(options.data.glob("*.mid"))]
+    require(len(rolls) > 1, "data", "hold at least two MIDI files, *.mid", options.data)
     return [roll for n, roll in enumerate(rolls) if n % 10], rolls[::10]
 
 

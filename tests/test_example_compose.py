@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from jaxrnn.data.formats import read_midi, write_midi
+from jaxrnn.data.formats.piano_rolls import PARTS
 from jaxrnn.data.synthetic import chorales
+from test_formats import write_rolls
 
 
 def main(example, monkeypatch, *arguments):
@@ -38,12 +40,22 @@ def test_it_learns_from_midi_files(example, tmp_path, monkeypatch, capsys):
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["static"] > 0
 
 
+def test_it_learns_from_a_file_of_piano_rolls(example, tmp_path):
+    parts = {name: chorales(3, chords=(3, 5), seed=n) for n, name in enumerate(PARTS.values())}
+    write_rolls(tmp_path / "rolls.mat", parts)
+    heard, new = example.pieces(example.Options(data=tmp_path / "rolls.mat"))
+    for found, name in ((heard, "traindata"), (new, "testdata")):
+        for one, other in zip(found, parts[name], strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize(
     ("option", "message"),
     [
         (["--steps", "0"], "`steps` must be a positive integer; got 0"),
         (["--length", "-1"], "`length` must be a positive integer; got -1"),
         (["--temperature", "0"], "`temperature` must be positive; got 0.0"),
+        (["--data", "no.mat"], "`data` must be a file; got no.mat"),
         (["--data", "nowhere"], "`data` must hold at least two MIDI files, *.mid; got nowhere"),
     ],
 )

@@ -5,8 +5,9 @@ import struct
 
 import numpy as np
 import pytest
+import scipy.io
 
-from jaxrnn.data.formats import read_conll, read_idx, read_mnist
+from jaxrnn.data.formats import read_conll, read_idx, read_mnist, read_piano_rolls
 
 COLUMNS = ("word", "pos", "chunk")
 
@@ -137,3 +138,59 @@ def test_a_folder_that_is_not_mnist_is_one_line(change, message, tmp_path):
     change(tmp_path)
     with pytest.raises(ValueError, match=message):
         read_mnist(tmp_path)
+
+
+def write_rolls(path, parts):
+    """The file as MATLAB has it: for each part one row of matrices."""
+    cells = {name: np.empty((1, len(rolls)), object) for name, rolls in parts.items()}
+    for name, rolls in parts.items():
+        for n, roll in enumerate(rolls):
+            cells[name][0, n] = roll
+    scipy.io.savemat(path, cells)
+
+
+def rolls(count, *, keys=88):
+    return [(np.random.default_rng(n).random((n + 2, keys)) < 0.1) * 1.0 for n in range(count)]
+
+
+def test_piano_rolls_are_read_as_they_are(tmp_path):
+    parts = {"traindata": rolls(3), "validdata": rolls(1), "testdata": rolls(2)}
+    write_rolls(tmp_path / "some.mat", parts)
+    found = read_piano_rolls(tmp_path / "some.mat")
+    assert list(found) == ["train", "valid", "test"]
+    for one, other in zip(found.values(), parts.values(), strict=True):
+        assert [roll.dtype for roll in one] == [np.uint8] * len(other)
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"testdata": None},
+            "`path` must be a MATLAB file with traindata, validdata, testdata; got ",
+        ),
+        ({"testdata": rolls(2, keys=87)}, r"`path` must hold pieces \[T, 88\]; got \(2, 87\)"),
+        ({"validdata": [np.full((3, 88), 2.0)]}, "`path` must hold zeros and ones; got "),
+    ],
+)
+def test_a_file_without_piano_rolls_is_one_line(change, message, tmp_path):
+    parts = {"traindata": rolls(3), "validdata": rolls(1), "testdata": rolls(2)} | change
+    given = {name: part for name, part in parts.items() if part is not None}
+    write_rolls(tmp_path / "some.mat", given)
+    with pytest.raises(ValueError, match=message):
+        read_piano_rolls(tmp_path / "some.mat")
+
+
+def test_a_missing_or_damaged_file_of_piano_rolls_is_one_line(tmp_path):
+    with pytest.raises(ValueError, match="`data` must be a file; got none"):
+        read_piano_rolls("none", "data")
+    with pytest.raises(ValueError, match="`path` must be a MATLAB file with traindata"):
+        read_piano_rolls(text(tmp_path, b"no such format"))
+    with pytest.raises(ValueError, match="`path` must be a MATLAB file with traindata"):
+        read_piano_rolls(text(tmp_path, b""))
+    write_rolls(tmp_path / "whole", {name: rolls(2) for name in ("traindata", "validdata")})
+    whole = (tmp_path / "whole").read_bytes()
+    for length in range(100, len(whole), 97):
+        with pytest.raises(ValueError, match="`path` must be a MATLAB file with traindata"):
+            read_piano_rolls(text(tmp_path, whole[:length]))

@@ -8,15 +8,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.io
 
 from jaxrnn import length_mask
 from jaxrnn.cells.checks import require
+from jaxrnn.data.formats import read_piano_rolls
 from jaxrnn.models import piano_roll
 
 FILE = "JSB_Chorales.mat"
 KEYS = 88
-PARTS = {"train": "traindata", "valid": "validdata", "test": "testdata"}
 
 
 class Pieces(NamedTuple):
@@ -44,11 +43,7 @@ def read(folder: Path) -> dict[str, Pieces]:
     """
     path = folder / FILE
     require(path.is_file(), "data", f"hold the file {FILE}", folder)
-    try:
-        content = scipy.io.loadmat(path)
-        return {part: padded(list(content[name][0])) for part, name in PARTS.items()}
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise ValueError(f"`data` must hold pieces of {KEYS} keys in {FILE}; got {error}") from None
+    return {part: padded(rolls) for part, rolls in read_piano_rolls(path, "data").items()}
 
 
 def padded(rolls: list[np.ndarray]) -> Pieces:

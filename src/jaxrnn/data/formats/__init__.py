@@ -7,3 +7,4 @@ from jaxrnn.data.formats.midi import write_midi as write_midi
 from jaxrnn.data.formats.mnist import read_mnist as read_mnist
 from jaxrnn.data.formats.parallel import TextPair as TextPair
 from jaxrnn.data.formats.parallel import read_parallel as read_parallel
+from jaxrnn.data.formats.piano_rolls import read_piano_rolls as read_piano_rolls

@@ -13,11 +13,22 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from jaxrnn import Cell, generate, gru, input_dropout, lstm, output_dropout, stack
+from jaxrnn import (
+    Cell,
+    generate,
+    gru,
+    input_dropout,
+    length_mask,
+    lstm,
+    output_dropout,
+    stack,
+    unroll,
+)
 from jaxrnn.cells.checks import require
 from jaxrnn.data.formats import TextPair, read_parallel
 from jaxrnn.data.synthetic.transduction import Pair
 from jaxrnn.data.tokenizers import WordTokenizer
+from jaxrnn.losses import nll
 from jaxrnn.models import BahdanauDecoder, Encoder, EncoderDecoder, PlainDecoder
 from jaxrnn.models.encoder_decoder import functions
 
@@ -99,6 +110,24 @@ def loss(model: EncoderDecoder, batch: Any, key: jax.Array | None) -> tuple[jax.
     """Nats of a padded batch of `Pair`s, and its words."""
     nats = model.nll(*batch.values, *batch.lengths, key=key)
     return jnp.sum(nats), jnp.sum(batch.lengths.target)
+
+
+def loss_by_own_words(
+    model: EncoderDecoder, batch: Any, key: jax.Array | None
+) -> tuple[jax.Array, jax.Array]:
+    """The same where the decoder reads not the words of the target but those it holds likeliest."""
+    del key  # nothing is dropped
+    parts, targets = functions(model), batch.values.target
+    given = batch.values.source, batch.lengths.source
+    opened, carry, first = parts.start(parts.params, *given)
+
+    def step(params: Any, state: Any, target: jax.Array) -> tuple[Any, jax.Array]:
+        carry, logits = parts.step(params, *state)
+        return (carry, jnp.argmax(logits, axis=-1).astype(first.dtype)), nll(logits, target)
+
+    _, nats = unroll(step, opened, (carry, first[0]), targets.T)
+    real = length_mask(batch.lengths.target, targets.shape[1])
+    return jnp.sum(jnp.where(real, nats, 0)), jnp.sum(batch.lengths.target)
 
 
 class Translate:

@@ -7,7 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrnn.losses import bits, cross_entropy, nll, perplexity, sequence_log_likelihood
+from jaxrnn.losses import (
+    bernoulli_nll,
+    bits,
+    cross_entropy,
+    nll,
+    perplexity,
+    sequence_log_likelihood,
+)
 
 T, B, V = 5, 3, 7
 RNG = np.random.default_rng(0)
@@ -110,3 +117,19 @@ def test_a_uniform_guess_over_the_vocabulary():
 def test_perplexity_and_bits_take_numbers():
     np.testing.assert_allclose([perplexity(0.0), perplexity(1.0)], [1, np.e], rtol=1e-6)
     np.testing.assert_allclose([bits(0.0), bits(np.log(2))], [0, 1], rtol=1e-6)
+
+
+def test_outputs_that_are_on_or_off(x64):
+    rng = np.random.default_rng(3)
+    logits, targets = rng.normal(0, 3, (4, 5)), rng.random((4, 5))
+    targets[0] = rng.random(5) < 0.5
+    p = 1 / (1 + np.exp(-logits))
+    expected = -targets * np.log(p) - (1 - targets) * np.log(1 - p)
+    found = bernoulli_nll(jnp.asarray(logits), jnp.asarray(targets))
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    slope = jax.grad(lambda z: jnp.sum(bernoulli_nll(z, jnp.asarray(targets))))
+    np.testing.assert_allclose(slope(jnp.asarray(logits)), p - targets, rtol=1e-9, atol=1e-12)
+    huge = bernoulli_nll(jnp.array([1e4, -1e4], jnp.bfloat16), jnp.array([1, 1]))
+    assert huge.tolist() == [0.0, float(jnp.bfloat16(1e4))]
+    with pytest.raises(ValueError, match=r"`targets` must have the shape \(4, 5\); got \(4,\)"):
+        bernoulli_nll(jnp.asarray(logits), jnp.asarray(targets[:, 0]))

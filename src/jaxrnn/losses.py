@@ -1,6 +1,7 @@
-"""Losses over sequences of symbols, in nats; padded positions never count and never produce NaN.
+"""Losses in nats: of sequences of symbols, and of outputs that are on or off.
 
 Nothing here knows which axis is time: `logits` are `[..., V]`, `targets` and `mask` are `[...]`.
+Positions where a mask is false never count and never produce NaN.
 """
 
 from __future__ import annotations
@@ -61,6 +62,30 @@ def cross_entropy(
     nats = nll(logits, targets, mask)
     count = nats.size if mask is None else jnp.sum(mask)
     return jnp.sum(nats) / jnp.maximum(count, 1)
+
+
+def bernoulli_nll(logits: jax.Array, targets: jax.Array) -> jax.Array:
+    """Negative log-likelihood of outputs that are each on or off: keys of a piano, pixels of ink.
+
+        nats = log(1 + exp(logit)) - target · logit
+
+    Args:
+      logits: log-odds that an output is on, `[...]`.
+      targets: 1 where it is, 0 where not, or a probability between, `[...]`.
+
+    Returns:
+      Nats of each output, `[...]`; at least float32.
+
+    Raises:
+      ValueError: if the shapes differ.
+
+    >>> bernoulli_nll(jnp.zeros(2), jnp.array([0, 1])).round(4).tolist()
+    [0.6931, 0.6931]
+    """
+    logits, targets = jnp.asarray(logits), jnp.asarray(targets)
+    _check(targets.shape == logits.shape, "targets", targets.shape, logits.shape)
+    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    return jax.nn.softplus(logits) - targets * logits
 
 
 def sequence_log_likelihood(

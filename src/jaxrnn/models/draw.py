@@ -11,6 +11,7 @@ from flax import nnx
 
 from jaxrnn.cells import Cell
 from jaxrnn.cells.checks import require, require_size
+from jaxrnn.losses import bernoulli_nll
 from jaxrnn.models.decoder import output_size
 from jaxrnn.models.window import Window, read_window, window_of, write_window
 from jaxrnn.recurrence import unroll
@@ -35,7 +36,7 @@ class Draw(nnx.Module):
     What is minimised is an upper bound of -log p(x), in which the image is told in T codes, and
     then its pixels given the last canvas:
 
-        loss = Σ_pixels log(1 + exp(c_T)) - x c_T + Σ_t KL(q_t ‖ N(0, 1))
+        loss = -log Bernoulli(x; sigmoid(c_T)) + Σ_t KL(q_t ‖ N(0, 1))
 
     To imagine an image, the codes are drawn from N(0, 1) and there is nothing to read.
 
@@ -110,8 +111,7 @@ class Draw(nnx.Module):
     def loss(self, images: jax.Array, key: jax.Array) -> jax.Array:
         """Nats `[*B]` that images `[*B, R, C]` take at most, by codes that the key draws."""
         painting = self.paint(images, key)
-        logits = painting.canvases[-1]
-        pixels = jnp.sum(jax.nn.softplus(logits) - images * logits, axis=(-2, -1))
+        pixels = jnp.sum(bernoulli_nll(painting.canvases[-1], images), axis=(-2, -1))
         return pixels + jnp.sum(painting.nats, axis=0)
 
     def paint(self, images: jax.Array, key: jax.Array) -> Painting:

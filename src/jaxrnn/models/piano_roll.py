@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 from jaxrnn.cells import Cell
 from jaxrnn.cells.checks import require, require_size
 from jaxrnn.generate.frames import sample_frames
+from jaxrnn.losses import bernoulli_nll
 from jaxrnn.nn import RNN
 from jaxrnn.recurrence import length_mask, unroll
 
@@ -121,7 +122,7 @@ class PianoRoll(nnx.Module):
 def frame_nats(logits: jax.Array, rolls: jax.Array, real: jax.Array | None = None) -> jax.Array:
     """Nats of frames under keys that are independent.
 
-        nats_t = Σ_k log(1 + exp(logits_tk)) - x_tk logits_tk
+        nats_t = Σ_k nats of key k, see `jaxrnn.losses.bernoulli_nll`
 
     Args:
       logits: log-odds that a key is down, `[*B, T, K]`.
@@ -136,5 +137,5 @@ def frame_nats(logits: jax.Array, rolls: jax.Array, real: jax.Array | None = Non
     """
     if real is not None:  # before the sum: 0 * NaN is NaN in a gradient
         logits, rolls = (jnp.where(real[..., None], x, 0) for x in (logits, rolls))
-    nats = jnp.sum(jax.nn.softplus(logits) - rolls * logits, axis=-1)
+    nats = jnp.sum(bernoulli_nll(logits, rolls), axis=-1)
     return nats if real is None else jnp.where(real, nats, 0)

@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 from jaxrnn import gru, lstm
-from jaxrnn.models import Draw, Window
+from jaxrnn.models import Draw
 from jaxrnn.models.draw import _divergence
 from jaxrnn.models.window import read_window, window_of, write_window
 
@@ -201,7 +201,8 @@ def test_before_it_has_learned_its_windows_cover_the_image_with_filters_as_wide_
         **{"deviation": 0.5, "rngs": nnx.Rngs(0)},
     )
     windows = fresh.paint(jnp.zeros((3, 8, 8)), jax.random.key(0)).windows
-    for found, expected in zip(windows, Window(3.5, 3.5, 3.5, 0.5, 1.0), strict=True):
+    assert windows._fields == ("row", "column", "stride", "deviation", "intensity")
+    for found, expected in zip(windows, (3.5, 3.5, 3.5, 0.5, 1.0), strict=True):
         np.testing.assert_allclose(found, expected, rtol=0.15)
 
 

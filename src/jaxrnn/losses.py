@@ -79,7 +79,7 @@ def bernoulli_nll(logits: jax.Array, targets: jax.Array) -> jax.Array:
     Raises:
       ValueError: if the shapes differ.
 
-    >>> bernoulli_nll(jnp.zeros(2), jnp.array([0, 1])).round(4).tolist()
+    >>> [round(float(nats), 4) for nats in bernoulli_nll(jnp.zeros(2), jnp.array([0, 1]))]
     [0.6931, 0.6931]
     """
     logits, targets = jnp.asarray(logits), jnp.asarray(targets)

@@ -124,6 +124,17 @@ def test_the_baseline_learns_the_mean_reward_and_adds_no_gradient_to_the_rest():
     assert learned_by_rewards == {"mean", "baseline"}
 
 
+def test_the_loss_of_several_paths_is_their_mean():
+    glimpser, xs, labels = model(deviation=0.5), images(), jnp.array([0, 2, 1, 0])
+    one = jax.jit(lambda key: glimpser.loss(xs, labels, key))
+    losses = np.stack([one(key) for key in jax.random.split(jax.random.key(1), 400)])
+    several = glimpser.loss(xs, labels, jax.random.key(2), samples=4000)
+    error = losses.std(0, ddof=1) * np.sqrt(1 / 400 + 1 / 4000)
+    assert several.shape == (4,) and error.min() > 0
+    assert np.all(np.abs(losses.mean(0) - several) < 4 * error)
+    assert np.all(4 * error < 0.2 * np.abs(several))  # the sum over paths would be far away
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

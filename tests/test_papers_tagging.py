@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import signal
 import struct
 import subprocess
 import sys
@@ -142,6 +143,44 @@ def test_digits_are_read_and_a_finished_run_is_only_tested_again(
     assert found["test"] > 90 and "test" in out
     again, _ = result(script, monkeypatch, capsys, *given)
     assert again["test"] == found["test"] and again["valid"] == found["valid"]
+
+
+def test_a_run_that_is_stopped_goes_on_to_the_same_end(paper, tmp_path, monkeypatch, capsys):
+    script = paper("mnist_rows")
+    for name, value in (("HIDDEN", 8), ("BATCH_SIZE", 8), ("LEARNING_RATE", 3e-2), ("GROUP", 20)):
+        monkeypatch.setattr(script, name, value)
+    given = ["--data", write_mnist(tmp_path / "mnist"), "--epochs", "3"]
+    whole, _ = result(script, monkeypatch, capsys, *given, "--out", tmp_path / "whole")
+    on, calls = script._on, []
+
+    def stopping(digits):
+        def of(loss_fn):
+            validate = on(digits)(loss_fn)
+
+            def and_stop(params):
+                calls.append(1)
+                if len(calls) == 2:  # the first one is before the first update
+                    signal.raise_signal(signal.SIGINT)
+                return validate(params)
+
+            return and_stop
+
+        return of
+
+    monkeypatch.setattr(script, "_on", stopping)
+    given += ["--out", tmp_path / "out"]
+    monkeypatch.setattr(sys, "argv", ["mnist_rows.py", *map(str, given)])
+    assert script.main() == 130
+    monkeypatch.setattr(script, "_on", on)
+    found, _ = result(script, monkeypatch, capsys, *given)
+    assert (found["test"], found["valid"]) == (whole["test"], whole["valid"])
+    lines = [(tmp_path / out / "run" / "metrics.jsonl").read_text() for out in ("whole", "out")]
+    curves = [[_but_time(json.loads(line)) for line in each.splitlines()] for each in lines]
+    assert curves[0] == curves[1] and len(curves[0]) > 3
+
+
+def _but_time(record):
+    return {name: record[name] for name in record.keys() & {"step", "loss", "grad_norm", "validation_loss"}}
 
 
 @pytest.mark.parametrize("script", ["conll2000", "mnist_rows"])

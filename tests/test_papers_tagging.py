@@ -180,7 +180,10 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_end(paper, tmp_path, monkeypa
 
 
 def _but_time(record):
-    return {name: record[name] for name in record.keys() & {"step", "loss", "grad_norm", "validation_loss"}}
+    return {
+        name: record[name]
+        for name in record.keys() & {"step", "loss", "grad_norm", "validation_loss"}
+    }
 
 
 @pytest.mark.parametrize("script", ["conll2000", "mnist_rows"])

@@ -29,6 +29,7 @@ from jaxrnn.data.synthetic.moving import DIRECTIONS as DIRECTIONS
 from jaxrnn.data.synthetic.moving import Clips as Clips
 from jaxrnn.data.synthetic.moving import moving_shapes as moving_shapes
 from jaxrnn.data.synthetic.music import chorales as chorales
+from jaxrnn.data.synthetic.opinions import opinions as opinions
 from jaxrnn.data.synthetic.parity import parity as parity
 from jaxrnn.data.synthetic.shapes import SHAPE_WORDS as SHAPE_WORDS
 from jaxrnn.data.synthetic.shapes import Drawing as Drawing

@@ -1,6 +1,7 @@
 """The pictures of `jaxrnn.diagnostics`, drawn into matplotlib axes of yours or into new ones."""
 
 from jaxrnn.diagnostics.plot.attention import plot_attention as plot_attention
+from jaxrnn.diagnostics.plot.attention import plot_words as plot_words
 from jaxrnn.diagnostics.plot.curves import plot_exponents as plot_exponents
 from jaxrnn.diagnostics.plot.curves import plot_gradient_norms as plot_gradient_norms
 from jaxrnn.diagnostics.plot.curves import plot_spectrum as plot_spectrum

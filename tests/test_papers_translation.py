@@ -136,3 +136,19 @@ def test_a_folder_without_the_data_is_one_line(tmp_path):
     assert ran.returncode == 2
     assert ran.stderr.startswith("error: `data` must hold the file train.lc.norm.tok.de")
     assert len(ran.stderr.splitlines()) == 1 and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("script", ["multi30k", "conll2000"])
+def test_without_its_score_nothing_is_trained(
+    script, paper, captions, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, "sacrebleu", None)
+    monkeypatch.setitem(sys.modules, "seqeval", None)
+    for name in ("sacrebleu.metrics.bleu", "seqeval.metrics"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    given = ["--data", captions, "--out", tmp_path / "out"]
+    monkeypatch.setattr(sys, "argv", [script, *map(str, given)])
+    assert paper(script).main() == 2
+    error = capsys.readouterr().err
+    assert error.endswith(": pip install 'jaxrnn[scores]'\n") and len(error.splitlines()) == 1
+    assert not (tmp_path / "out").exists()

@@ -35,6 +35,7 @@ from jaxrnn.cli.script import run
 HIDDEN, DROPOUT, BATCH_SIZE, BUCKETS = 150, 0.4, 32, 5
 LEARNING_RATE, CLIP = 3e-3, 1.0
 HELD_OUT = 1000
+SCORER = "seqeval.metrics"
 PUBLISHED = {"LSTM": 92.88, "BiLSTM": 93.64, "CRF": 93.69, "BiLSTM-CRF": 94.13}
 
 
@@ -51,6 +52,7 @@ class Options(epochs.Options):
 def measure(options: Options) -> dict[str, Any]:
     """Trains, or goes on, and tests."""
     require_size("epochs", options.epochs)
+    epochs.scorer(SCORER)
     machine, parts = bench.machine(), read(options.data)
     count = len(parts["train"])
     held = min(HELD_OUT, count // 8)
@@ -104,11 +106,8 @@ def predicted(model: Chunker, code: Codes, examples: list[Example]) -> list[list
 
 def f1(model: Chunker, code: Codes, sentences: list[Sentence], examples: list[Example]) -> float:
     """F1 of the chunks in per cent."""
-    # Here, because only the extra `scores` has it.
-    from seqeval.metrics import f1_score
-
     true = [sentence["chunk"] for sentence in sentences]
-    share: Any = f1_score(true, predicted(model, code, examples))
+    share = epochs.scorer(SCORER).f1_score(true, predicted(model, code, examples))
     return round(100 * float(share), 2)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -128,3 +129,19 @@ def in_order(parts: Iterator[tuple[np.ndarray, Sequence[Any]]]) -> list[Any]:
     for places, part in parts:
         found.update(zip(places.tolist(), part, strict=True))
     return [found[n] for n in range(len(found))]
+
+
+def scorer(module: str) -> Any:
+    """Imports what computes a score; called before anything is trained.
+
+    Raises:
+      ModuleNotFoundError: if its package is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as missing:
+        package = module.partition(".")[0]
+        if (missing.name or "").partition(".")[0] != package:
+            raise
+        message = f"the score is computed by {package}: pip install 'jaxrnn[scores]'"
+        raise ModuleNotFoundError(message, name=package) from None

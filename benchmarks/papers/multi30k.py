@@ -37,6 +37,7 @@ from jaxrnn.data.synthetic.transduction import Pair
 from jaxrnn.models import EncoderDecoder
 from jaxrnn.train.module import ModuleLoss
 
+SCORER = "sacrebleu.metrics.bleu"
 LENGTH = 50  # words of a translation at most
 RECIPE = epochs.Recipe(
     batch_size=128,
@@ -71,6 +72,7 @@ def measure(options: Options) -> dict[str, Any]:
     for name in ("epochs", "hidden_size", "beam"):
         require_size(name, getattr(options, name))
     require(0 <= options.dropout < 1, "dropout", "lie in [0, 1)", options.dropout)
+    epochs.scorer(SCORER)
     out = Path("runs/papers/multi30k") / options.model if options.out is None else options.out
     options = dataclasses.replace(options, out=out)
     machine, texts = bench.machine(), read(options.data)
@@ -110,11 +112,8 @@ def translate(model: EncoderDecoder, code: Codes, pairs: Sequence[Pair], width: 
 
 def bleu(found: Sequence[str], references: Sequence[str]) -> float:
     """BLEU in per cent, of words that white space separates."""
-    # Here, because only the extra `scores` has it.
-    from sacrebleu.metrics.bleu import BLEU
-
-    score = BLEU(tokenize="none", force=True).corpus_score(list(found), [list(references)])
-    return round(score.score, 2)
+    metric = epochs.scorer(SCORER).BLEU(tokenize="none", force=True)
+    return round(metric.corpus_score(list(found), [list(references)]).score, 2)
 
 
 def show(options: Options, result: dict[str, Any]) -> None:

@@ -8,8 +8,9 @@ parameters after the last update: the perplexity of their words, given the true 
 and given those that the network itself holds likeliest, and the BLEU of translations, which
 `sacrebleu` computes from the words as they are.
 
-The published figures are those of the notebooks of bentrevett/pytorch-seq2seq, which cut sentences
-into words by another program, and measure the perplexity given the network's own words.
+The published figures are those of the notebooks of bentrevett/pytorch-seq2seq. They are given the
+network's own words, by networks that have read their own words half of the time in training, and
+these here always read the true ones; and they cut sentences into words by another program.
 
 What is finished is kept in `--out`, and a run that was stopped goes on where it was.
 """

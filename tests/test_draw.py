@@ -215,6 +215,7 @@ def test_before_it_has_learned_its_windows_cover_the_image_with_filters_as_wide_
         ({"shape": (0, 5)}, r"`shape\[0\]` must be a positive integer; got 0"),
         ({"deviation": 0}, "`deviation` must be positive; got 0"),
         ({"encoder": gru(9, 5)}, r"`encoder` must read 12 numbers; got \(9,\)"),
+        ({"encoder": "lstm"}, "`encoder` must be a jaxrnn Cell; got str"),
         ({"decoder": gru(3, 4)}, r"`decoder` must read 2 numbers; got \(3,\)"),
     ],
 )

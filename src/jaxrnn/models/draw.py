@@ -40,7 +40,8 @@ class Draw(nnx.Module):
 
     To imagine an image, the codes are drawn from N(0, 1) and there is nothing to read.
 
-    Source: Gregor et al. 2015, arXiv:1502.04623.
+    Source: Gregor et al. 2015, arXiv:1502.04623, who learn the first canvas; here it is zero, even
+    chances for each pixel, and so are the first states.
 
     >>> from jaxrnn import lstm
     >>> sizes = {"shape": (8, 8), "codes": 4, "steps": 3, "read_size": 3, "write_size": 2}
@@ -86,6 +87,8 @@ class Draw(nnx.Module):
         for name, value in {"shape[0]": shape[0], "shape[1]": shape[1], **sizes}.items():
             require_size(name, value)
         require(deviation > 0, "deviation", "be positive", deviation)
+        for name, cell in (("encoder", encoder), ("decoder", decoder)):
+            require(isinstance(cell, Cell), name, "be a jaxrnn Cell", type(cell).__name__)
         read, hidden = output_size(encoder), output_size(decoder)
         for name, cell, size in (
             ("encoder", encoder, 2 * read_size**2 + hidden),

@@ -64,8 +64,8 @@ class Options(epochs.Options):
     """Hypotheses of the second translation; the first is greedy."""
     epochs: int = 10
     """Times that the training sentences are read."""
-    out: Path | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
-    """Folder of the checkpoints; by default below runs/papers, by the name of the model."""
+    out: Path = Path("runs/papers/multi30k")
+    """Folder of the checkpoints, in a folder for each network."""
 
 
 def measure(options: Options) -> dict[str, Any]:
@@ -74,8 +74,7 @@ def measure(options: Options) -> dict[str, Any]:
         require_size(name, getattr(options, name))
     require(0 <= options.dropout < 1, "dropout", "lie in [0, 1)", options.dropout)
     epochs.scorer(SCORER)
-    out = Path("runs/papers/multi30k") / options.model if options.out is None else options.out
-    options = dataclasses.replace(options, out=out)
+    options = dataclasses.replace(options, out=options.out / options.model)
     machine, texts = bench.machine(), read(options.data)
     code = codes(texts["train"])
     examples = {part: [code.pair(pair) for pair in pairs] for part, pairs in texts.items()}
@@ -85,7 +84,7 @@ def measure(options: Options) -> dict[str, Any]:
         "vocabularies": [each.vocabulary_size for each in code],
         "data": digest(*(field for each in examples.values() for one in each for field in one)),
     }
-    keep_settings(out, settings)
+    keep_settings(options.out, settings)
     model = translator(options.model, code, options.hidden_size, options.dropout, options.seed)
     validate = epochs.mean_over(examples["valid"])
     model, seconds = epochs.fit(model, loss, examples["train"], RECIPE, options, validate)

@@ -14,7 +14,6 @@ import numpy as np
 from flax import nnx
 
 from jaxrnn import (
-    Cell,
     generate,
     gru,
     input_dropout,
@@ -87,20 +86,16 @@ def translator(kind: str, code: Codes, hidden: int, dropout: float, seed: int) -
     sources: dict[str, Any] = {"vocabulary_size": code.source.vocabulary_size, "rngs": rngs}
     targets: dict[str, Any] = {"vocabulary_size": code.target.vocabulary_size, "rngs": rngs}
     if kind == "plain":
-
-        def layers() -> Cell:
-            two = stack(wet(lstm(vectors, hidden)), wet(lstm(hidden, hidden)))
-            return output_dropout(two, dropout)
-
-        encoder = Encoder(layers(), reverse=True, **sources)
-        decoder = PlainDecoder(layers(), encoder, **targets)
+        layers = stack(wet(lstm(vectors, hidden)), wet(lstm(hidden, hidden)))
+        encoder = Encoder(output_dropout(layers, dropout), reverse=True, **sources)
+        decoder = PlainDecoder(output_dropout(layers, dropout), encoder, **targets)
     elif kind == "context":
         encoder = Encoder(wet(gru(vectors, hidden)), **sources)
         cell = output_dropout(wet(gru(vectors + hidden, hidden)), dropout)
         decoder = PlainDecoder(cell, encoder, context_size=hidden, **targets)
     else:
-        both = [wet(gru(vectors, hidden)) for _ in range(2)]
-        encoder = Encoder(both[0], backward=both[1], **sources)
+        reader = wet(gru(vectors, hidden))
+        encoder = Encoder(reader, backward=reader, **sources)
         cell = output_dropout(wet(gru(vectors + 2 * hidden, hidden)), dropout)
         decoder = BahdanauDecoder(cell, encoder, **targets)
     return EncoderDecoder(encoder, decoder, end=code.target.boundary or 0, rngs=rngs)

@@ -4,7 +4,7 @@
 
 At each frame the network says of each of the 88 keys of a piano whether it will be down. Pieces
 are made by rules, or come from `--data`, MIDI files or piano rolls. It is measured on others,
-beside a model that knows only how often each key is down. It composes a MIDI file.
+beside a model that knows only how often each key is down. It composes a MIDI file and draws it.
 """
 
 from __future__ import annotations

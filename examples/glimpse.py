@@ -50,8 +50,8 @@ def measure(options: Options) -> dict[str, Any]:
     require(options.field >= 8, "field", "be at least 8, for a digit to fit", options.field)
     drawn, test = digits()
     fourfold = Digits(np.tile(drawn.images, (4, 1, 1)), np.tile(drawn.labels, 4))
-    place: dict[str, Any] = {"size": options.field, "seed": options.seed}
-    training, test = scattered(fourfold, **place), scattered(test, **place)
+    training = scattered(fourfold, size=options.field, seed=(options.seed, 0))
+    test = scattered(test, size=options.field, seed=(options.seed, 1))
     images, key = jnp.asarray(test.images), jax.random.key(options.seed + 1)
     model = trained(training, options, chooses=True)
     looked, stray = model.look(images), trained(training, options, chooses=False)(images, key=key)

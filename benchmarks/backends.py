@@ -1,116 +1,178 @@
-"""What do the backends of `unroll` cost, in time and in memory?
+"""What does each way to run a layer cost, in time and in memory, and how exact is it?
 
-    python benchmarks/backends.py [--cell lstm] [--sizes "32,512,256,256;1,1024,128,128"] [--json]
+    python benchmarks/backends.py [--cell gru] [--sizes "16,1024,768,768"] [--dtypes bfloat16]
 
-Value and gradient with respect to all parameters of a sum of squares over the outputs, compiled.
-All backends are measured in one run, one after the other in each round, and the median of the
-rounds is reported; memory is what the compiled program needs beside arguments and results.
+Outputs, and the gradient of the mean of their squares in all parameters: on the backends of
+`unroll`, by scans written by hand, and by Flax and PyTorch; on a GPU also with the loop as a CUDA
+graph, and by cuDNN. All ways at a point are measured in one interleaved run. What they give is held
+against float64 on the CPU, by the norm of the difference over the norm, of the worst leaf.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
-import json
-import statistics
 import sys
-import time
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import tyro
-from rich.console import Console
+import ways
 from rich.table import Table
 
-from jaxrnn import Chunked, bench, unroll
-from jaxrnn.bench.sizes import CELLS, Size, parse_sizes
+from jaxrnn import bench
+from jaxrnn.bench.contender import inputs
+from jaxrnn.bench.pairs import failure, figures
+from jaxrnn.bench.sizes import CELLS, Size
+from jaxrnn.bench.timing import interleaved
 from jaxrnn.cells.checks import require_size
-from jaxrnn.cli import screen
-from jaxrnn.cli.options import fail, read_options
+from jaxrnn.cells.rules import cast
+from jaxrnn.cli import screen, script
 
-BACKENDS: dict[str, Any] = {
-    "scan": "scan",
-    "chunked, gates": Chunked(keep="gates"),
-    "chunked, gates, 1 share": Chunked(keep="gates", shares=1),
-    "chunked, gates, 2 shares": Chunked(keep="gates", shares=2),
-    "chunked, carries": Chunked(keep="carries"),
-    "chunked, borders": Chunked(keep="borders"),
-}
+DTYPES = ("float32", "bfloat16", "float16")
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Time and temporary memory of value and gradient on every backend."""
+    """Time, temporary memory and error of every way to run a layer."""
 
     cell: Literal["elman", "lstm", "gru"] = "lstm"
     """Recurrent unit."""
     sizes: str = "32,512,256,256;32,128,128,128;1,1024,128,128"
     """B,T,D,H of each point, separated by semicolons."""
+    dtypes: str = "float32"
+    """Of inputs, parameters and carry: float32, bfloat16, float16, separated by commas."""
+    ways: str = ",".join(ways.NAMES)
+    """Which ways, separated by commas."""
+    precision: Literal["default", "highest"] = "default"
+    """Of products in float32; a GPU rounds their operands to TF32 by default."""
     rounds: int = 9
-    """How often each backend is timed."""
+    """How often each way is timed."""
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print the result as a JSON object on the last line."""
 
 
-def measure(options: Options, size: Size) -> list[dict[str, Any]]:
-    """Measures all backends at one size B, T, D, H."""
-    batch, length, inputs, hidden = size
-    cell = CELLS[options.cell](inputs, hidden)
-    params, carry = cell.init(jax.random.key(0)), cell.initial_carry((batch,))
-    xs = jax.random.normal(jax.random.key(1), (length, batch, inputs))
+def measure(options: Options) -> dict[str, Any]:
+    """Measures all ways at every size in every dtype."""
+    sizes = bench.parse_sizes(options.sizes)
+    dtypes = bench.parse_names("dtypes", options.dtypes, DTYPES)
+    names = bench.parse_names("ways", options.ways, ways.NAMES)
+    require_size("rounds", options.rounds)
+    machine, rows = bench.machine(), []
+    points = [(size, dtype) for size in sizes for dtype in dtypes]
+    with (
+        screen.progress(len(points) * (len(names) + 2), machine) as announce,
+        jax.default_matmul_precision(options.precision),
+    ):
+        for size, dtype in points:
+            say = lambda text, point=f"{size} {dtype}": announce(f"{point}: {text}")
+            rows += _measure_point(options.cell, size, dtype, names, options.rounds, say)
+    return {"machine": machine, "options": dataclasses.asdict(options), "rows": rows}
 
-    def compiled(backend: Any) -> Any:
-        loss = lambda params: jnp.sum(unroll(cell, params, carry, xs, backend=backend)[1] ** 2)
-        return jax.jit(jax.value_and_grad(loss)).lower(params).compile()
 
-    programs = {name: compiled(backend) for name, backend in BACKENDS.items()}
-    times: dict[str, list[float]] = {name: [] for name in programs}
-    for program in programs.values():
-        jax.block_until_ready(program(params))
-    for _ in range(options.rounds):
-        for name, program in programs.items():
-            started = time.perf_counter()
-            jax.block_until_ready(program(params))
-            times[name].append(time.perf_counter() - started)
-    return [
-        {
-            "cell": options.cell,
-            "size": list(size),
-            "backend": name,
-            "milliseconds": round(1e3 * statistics.median(times[name]), 2),
-            "temporary_mib": round(program.memory_analysis().temp_size_in_bytes / 2**20, 1),
-        }
-        for name, program in programs.items()
-    ]
+def _measure_point(
+    cell: str,
+    size: Size,
+    dtype: str,
+    names: list[str],
+    rounds: int,
+    announce: Callable[[str], None],
+) -> list[dict[str, Any]]:
+    """A row for each way; the worst that one can do is to fail."""
+    announce("float64")
+    exact = exactly(cell, size, dtype)
+    rows: dict[str, dict[str, Any]] = {}
+    ready: dict[str, Any] = {}
+    for name in names:
+        announce(name)
+        rows[name] = {"cell": cell, "size": list(size), "dtype": dtype, "way": name}
+        if obstacle := ways.why_not(name, cell, dtype):
+            rows[name]["status"] = obstacle
+            continue
+        try:
+            model = ways.model(name, cell, size, dtype)
+            programs = {kind: model.program(kind) for kind in bench.KINDS}
+            found = {kind: (programs[kind].run(), programs[kind].run()) for kind in bench.KINDS}
+            for kind in bench.KINDS:
+                programs[kind].check(found[kind][0])
+        except Exception as error:  # of a library; a line in the table, not the end of it
+            rows[name]["status"] = failure(error)
+            continue
+        ready[name] = programs
+        rows[name]["status"] = "measured"
+        for kind in bench.KINDS:
+            rows[name][kind] = _compared(found[kind], exact[kind]) if name in ways.WAYS else {}
+    announce("timing")
+    for kind in bench.KINDS:
+        seconds = interleaved([ready[name][kind].run for name in ready], rounds)
+        for name, time in zip(ready, seconds, strict=True):
+            per_step = {"microseconds_per_step": 1e6 * time / size.length}
+            rows[name][kind] |= {**figures(ready[name][kind], time), **per_step}
+    return list(rows.values())
+
+
+def exactly(cell: str, size: Size, dtype: str) -> dict[str, list[np.ndarray]]:
+    """The leaves of outputs and gradient, from the same rounded numbers, in float64 on the CPU."""
+    params, xs = ways.parameters(cell, size, dtype), inputs(size).astype(dtype)
+    layer = partial(ways.by_unroll("scan"), CELLS[cell](size.inputs, size.hidden))
+    loss = lambda params, xs: jnp.mean(layer(params, xs) ** 2)
+    with jax.enable_x64(True), jax.default_device(jax.devices("cpu")[0]):
+        given = cast(jax.tree.map(np.asarray, (params, xs)), np.float64)
+        forward, gradient = jax.jit(layer)(*given), jax.jit(jax.value_and_grad(loss, (0,)))(*given)
+    return {"forward": _leaves(forward), "value_and_grad": _leaves(gradient)}
+
+
+def _leaves(tree: Any) -> list[np.ndarray]:
+    return [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(tree)]
+
+
+def _compared(found: tuple[Any, Any], exact: list[np.ndarray]) -> dict[str, Any]:
+    """How far the first of two runs is from the truth, and whether the second gave the same."""
+    once, twice = map(_leaves, found)
+    norm = np.linalg.norm
+    errors = [norm(a - b) / norm(b) for a, b in zip(once, exact, strict=True)]
+    same = all(np.array_equal(a, b) for a, b in zip(once, twice, strict=True))
+    return {"error": float(max(errors)), "same_twice": same}
+
+
+def show(options: Options, result: dict[str, Any]) -> None:
+    """Prints a table for each kind, and what could not be measured."""
+    tables = (_table(result["rows"], kind, options) for kind in bench.KINDS)
+    left_out: dict[str, dict[str, None]] = {}
+    for row in result["rows"]:
+        if row["status"] != "measured":
+            left_out.setdefault(row["status"], {})[row["way"]] = None
+    notes = [f"left out, {status}: {', '.join(names)}" for status, names in left_out.items()]
+    screen.report(tables, (*notes, bench.describe(result["machine"])))
+
+
+def _table(rows: list[dict[str, Any]], kind: bench.Kind, options: Options) -> Table:
+    table = Table(title=f"{options.cell}: {screen.KINDS[kind]}")
+    for label in ("B, T, D, H", "dtype", "way"):
+        table.add_column(label, no_wrap=True)
+    for label in ("ms", "µs per step", "compile s", "temporary MiB", "error", "same twice"):
+        table.add_column(label, justify="right")
+    before = None
+    for row in (row for row in rows if row["status"] == "measured"):
+        point = ", ".join(map(str, row["size"])), row["dtype"]
+        if before not in (None, point):
+            table.add_section()
+        labels = point if point != before else ("", "")
+        before, of_kind = point, row[kind]
+        names = ("milliseconds", "microseconds_per_step", "compile_seconds", "temporary_mib")
+        numbers = (screen.number(of_kind[name]) for name in names)
+        error = f"{of_kind['error']:.1e}" if "error" in of_kind else "-"
+        same = {True: "yes", False: "no"}.get(of_kind.get("same_twice"), "-")
+        table.add_row(*labels, row["way"], *numbers, error, same)
+    return table
 
 
 def main() -> int:
-    """Prints the table and returns the exit status."""
-    try:
-        options = read_options(Options, sys.argv[1:], program="backends.py")
-        sizes = parse_sizes(options.sizes)
-        require_size("rounds", options.rounds)
-    except ValueError as error:
-        return fail(error)
-    rows: list[dict[str, Any]] = []
-    with screen.progress(len(sizes), bench.machine()) as announce:
-        for size in sizes:
-            announce(", ".join(map(str, size)))
-            rows += measure(options, size)
-    table = Table("cell", "B, T, D, H", "backend", "ms", "temporary MiB")
-    for row in rows:
-        size = ", ".join(map(str, row["size"]))
-        table.add_row(
-            row["cell"], size, row["backend"], str(row["milliseconds"]), str(row["temporary_mib"])
-        )
-    Console().print(table)
-    if options.json:
-        versions = {name: importlib.metadata.version(name) for name in ("jax", "jaxrnn")}
-        print(
-            json.dumps({"versions": versions, "device": jax.devices()[0].device_kind, "rows": rows})
-        )
-    return 0
+    """Measures and prints; returns the exit status."""
+    return script.run(Options, measure, show, program="backends.py")
 
 
 if __name__ == "__main__":

@@ -76,9 +76,20 @@ def example(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
+def benchmarks() -> Iterator[Callable[[str], Any]]:
+    """Imports a file of `benchmarks` by its name."""
+    yield from _importer("benchmarks")
+
+
+@pytest.fixture(scope="module")
 def paper() -> Iterator[Callable[[str], Any]]:
     """Imports a file of `benchmarks/papers` by its name."""
-    folder = str(Path(__file__).parents[1] / "benchmarks" / "papers")
+    yield from _importer("benchmarks/papers")
+
+
+def _importer(name: str) -> Iterator[Callable[[str], Any]]:
+    """What imports from a folder, for as long as a module of tests runs."""
+    folder = str(Path(__file__).parents[1] / name)
     sys.path.insert(0, folder)
     before = set(sys.modules)
     yield importlib.import_module

@@ -1,6 +1,5 @@
 """The benchmark of long dependencies: its runs go on where they stopped, its scores tell."""
 
-import importlib
 import json
 import subprocess
 import sys
@@ -15,13 +14,9 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
-def room():
-    """Imports a file of the benchmark by its name."""
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        yield lambda name: importlib.import_module(f"memory_tasks.{name}")
-    finally:
-        sys.path.remove(str(BENCHMARKS))
+def room(benchmarks):
+    """Imports a file of `benchmarks/memory_tasks` by its name."""
+    return lambda name: benchmarks(f"memory_tasks.{name}")
 
 
 def small(experiment, **training):

@@ -29,6 +29,7 @@ class JaxModel(NamedTuple):
       xs: inputs in the library's best layout, `[T, B, D]` or `[B, T, D]`.
       hidden: H, the last axis of the outputs.
       batch_axis: where `xs` has its B.
+      compiler_options: what XLA is told beside its defaults, by name.
     """
 
     apply: Function
@@ -36,6 +37,7 @@ class JaxModel(NamedTuple):
     xs: jax.Array
     hidden: int
     batch_axis: int = 1
+    compiler_options: dict[str, Any] | None = None
 
     def program(self, kind: Kind, *, wrt: Wrt = "params", devices: int = 1) -> Program:
         """Compiles the outputs, or the mean of their squares and its gradient.
@@ -54,7 +56,7 @@ class JaxModel(NamedTuple):
         else:
             function, arguments = self._split(function, kind, wrt, devices)
         started = time.perf_counter()
-        compiled = jax.jit(function).lower(*arguments).compile()
+        compiled = jax.jit(function).lower(*arguments).compile(self.compiler_options or None)
         seconds = time.perf_counter() - started
         memory = compiled.memory_analysis()
         return Program(

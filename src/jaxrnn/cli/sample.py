@@ -39,11 +39,16 @@ def write(config: SampleConfig) -> dict[str, Any]:
     state = folder.restore(config.run, first_state(trained, model))
     prompt = np.asarray(tokenizer.encode(given))
     written = _write(config, model, state.params, prompt)
-    # Decoded together, because words have a space between them and bytes may be part of a letter.
-    text = tokenizer.decode([*prompt, *written])[len(tokenizer.decode(prompt)) :]
+    text = continuation(tokenizer, prompt, written)
     print(given + text)
     result = {"prompt": given, "text": text, "run": str(config.run)}
     return {**result, "step": int(state.step)}
+
+
+def continuation(tokenizer: data.Tokenizer, prompt: np.ndarray, written: np.ndarray) -> str:
+    """The text that symbols `[N]` stand for after others `[P]`."""
+    # Decoded together, because words have a space between them and bytes may be part of a letter.
+    return tokenizer.decode([*prompt, *written])[len(tokenizer.decode(prompt)) :]
 
 
 def _write(

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 from rich.console import Console
 
+from jaxrnn import data
 from jaxrnn.cells.checks import require_size
 from jaxrnn.cli import folder
 from jaxrnn.cli.config import TrainConfig
@@ -21,9 +22,12 @@ from jaxrnn.cli.curve import plot_curve, read_metrics
 from jaxrnn.cli.devices import choose_devices, mesh_of
 from jaxrnn.cli.figures import figures
 from jaxrnn.cli.network import first_state, network, optimizer
+from jaxrnn.cli.sample import continuation
 from jaxrnn.generate import sample
 from jaxrnn.models.language_model import LanguageModelFunctions
 from jaxrnn.train import Run, evaluator, fit, tbptt_scan
+
+CONTEXT = 256  # symbols of the training text that a sample goes on from, at most
 
 
 def train(config: TrainConfig, program: str) -> dict[str, Any]:
@@ -107,15 +111,28 @@ def _sampler(
     config: TrainConfig, corpus: Corpus, model: LanguageModelFunctions
 ) -> Callable[[Any], str]:
     """Returns the function that writes a few lines with the model of the moment."""
-    prompt = np.asarray(corpus.text.training[:1], np.int32)[:, None]
+    tokenizer, prompt = corpus.text.tokenizer, _last_lines(corpus.text)
     # A key of its own: that of the run draws the parameters and the masks.
     key, carry = jax.random.fold_in(jax.random.key(config.seed), 1), model.initial_carry(1)
 
     def write_sample(params: Any) -> str:
-        _, symbols = sample(model.step, params, carry, prompt, length=250, key=key, temperature=0.8)
-        return corpus.text.tokenizer.decode([*prompt[:, 0], *symbols[:, 0]])
+        given = model.step, params, carry, prompt[:, None]
+        _, symbols = sample(*given, length=250, key=key, temperature=0.8)
+        return continuation(tokenizer, prompt, np.asarray(symbols[:, 0]))
 
     return write_sample
+
+
+def _last_lines(text: data.EncodedText) -> np.ndarray:
+    """What a sample goes on from: the end of the training text, up to a line break if it has one.
+
+    After a single symbol the network would be in a state that it is never in as it learns.
+    """
+    symbols = np.asarray(text.training[-CONTEXT:], np.int32)
+    if text.tokenizer.unknown("\n"):
+        return symbols
+    breaks = np.flatnonzero(symbols == text.tokenizer.encode("\n")[-1])
+    return symbols[: breaks[-1] + 1] if breaks.size else symbols
 
 
 def _report(

@@ -29,6 +29,8 @@ from jaxrnn import (
     layer_norm_lstm,
     leaky,
     lstm,
+    min_gru,
+    min_lstm,
     minimal_gated,
     multiplicative_lstm,
     orthogonal,
@@ -85,6 +87,8 @@ CASES = {
     "leaky-learned": Case(partial(leaky, leak=0.5, learned=True), reference.leaky),
     "indrnn": Case(indrnn, reference.indrnn),
     "minimal-gated": Case(minimal_gated, reference.minimal_gated),
+    "min-gru": Case(min_gru, reference.min_gru),
+    "min-lstm": Case(min_lstm, reference.min_lstm),
     "jordan": Case(lambda d, h, **options: jordan(d, 5, h, **options), reference.jordan),
     "gru-reset-before": Case(gru_reset_before, reference.gru_reset_before),
     "projected-lstm": Case(

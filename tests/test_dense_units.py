@@ -29,6 +29,8 @@ from jaxrnn import (
     leak_of_time_constant,
     leaky,
     lstm,
+    min_gru,
+    min_lstm,
     minimal_gated,
     mod_relu,
     orthogonal,
@@ -95,6 +97,26 @@ def test_a_minimal_gated_unit_is_a_gru_whose_gates_are_one(x64):
     assert_close(
         unroll(minimal_gated(D, H), params, carry, xs), unroll(gru(D, H), gru_params, carry, xs)
     )
+
+
+def test_states_of_a_minimal_gru_are_prefix_sums_of_an_associative_operation(x64):
+    params, carry, xs = problem(min_gru(D, H), 9, 2)
+    z, n = jnp.split(xs @ params.w_x + params.b, 2, axis=-1)
+    rate = jax.nn.sigmoid(z)
+    then = lambda first, second: (second[0] * first[0], second[0] * first[1] + second[1])
+    kept, added = jax.lax.associative_scan(then, (1 - rate, rate * n))
+    assert_close(unroll(min_gru(D, H), params, carry, xs)[1], kept * carry + added)
+
+
+def test_the_gates_of_a_minimal_lstm_share_one_whole_however_small_they_are():
+    cell = min_lstm(1, 1)
+    params = cell.init(jax.random.key(0))._replace(w_x=jnp.zeros((1, 3)))
+    assert params.b.tolist() == [0, 1, 0]
+    for i, f, kept in ((0, 0, 0.5), (-500, -501, 1 / (1 + np.e)), (-900, 0, 1), (80, 80, 0.5)):
+        given = params._replace(b=jnp.array([i, f, 2.0]))
+        step = lambda h, given=given: cell.step(given, h, jnp.ones(1))[1][0]
+        h, slope = jax.value_and_grad(step)(jnp.array([10.0]))
+        np.testing.assert_allclose((h, slope[0]), (10 * kept + 2 * (1 - kept), kept), rtol=1e-4)
 
 
 def test_without_peepholes_it_is_the_lstm(x64):
@@ -316,7 +338,7 @@ def test_initialisers_are_the_ones_given(make, key):
     assert len(recurrent) == 1 and (params[recurrent.pop()] == 3).all()
 
 
-@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("make", [*MAKERS, min_gru, min_lstm])
 def test_sizes_are_checked(make):
     with pytest.raises(ValueError, match="`in_size` must be a positive integer; got 0"):
         make(0, H)

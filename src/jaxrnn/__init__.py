@@ -63,6 +63,8 @@ from jaxrnn.cells import leak_of_time_constant as leak_of_time_constant
 from jaxrnn.cells import leaky as leaky
 from jaxrnn.cells import lstm as lstm
 from jaxrnn.cells import masks_at as masks_at
+from jaxrnn.cells import min_gru as min_gru
+from jaxrnn.cells import min_lstm as min_lstm
 from jaxrnn.cells import minimal_gated as minimal_gated
 from jaxrnn.cells import mod_relu as mod_relu
 from jaxrnn.cells import multiplicative_lstm as multiplicative_lstm
@@ -148,6 +150,8 @@ __all__ = [
     "losses",
     "lstm",
     "masks_at",
+    "min_gru",
+    "min_lstm",
     "minimal_gated",
     "mod_relu",
     "multiplicative_lstm",

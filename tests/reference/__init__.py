@@ -31,6 +31,8 @@ from reference.lstm import lstm as lstm
 from reference.lstm import lstm_adjoint as lstm_adjoint
 from reference.lstm_variants import coupled_lstm as coupled_lstm
 from reference.lstm_variants import peephole_lstm as peephole_lstm
+from reference.minimal import min_gru as min_gru
+from reference.minimal import min_lstm as min_lstm
 from reference.minimal_gated import minimal_gated as minimal_gated
 from reference.multiplicative_lstm import multiplicative_lstm as multiplicative_lstm
 from reference.numerics import complex_step as complex_step

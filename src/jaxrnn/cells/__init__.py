@@ -49,6 +49,10 @@ from jaxrnn.cells.leaky import leaky as leaky
 from jaxrnn.cells.lstm import LSTMParams as LSTMParams
 from jaxrnn.cells.lstm import LSTMState as LSTMState
 from jaxrnn.cells.lstm import lstm as lstm
+from jaxrnn.cells.min_gru import MinGRUParams as MinGRUParams
+from jaxrnn.cells.min_gru import min_gru as min_gru
+from jaxrnn.cells.min_lstm import MinLSTMParams as MinLSTMParams
+from jaxrnn.cells.min_lstm import min_lstm as min_lstm
 from jaxrnn.cells.minimal_gated import MinimalGatedParams as MinimalGatedParams
 from jaxrnn.cells.minimal_gated import minimal_gated as minimal_gated
 from jaxrnn.cells.multiplicative_lstm import MultiplicativeLSTMParams as MultiplicativeLSTMParams

@@ -31,6 +31,8 @@ class TrainConfig:
         "gru",
         "gru_reset_before",
         "minimal_gated",
+        "min_gru",
+        "min_lstm",
         "peephole_lstm",
         "coupled_lstm",
         "layer_norm_lstm",

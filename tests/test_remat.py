@@ -20,6 +20,15 @@ MASKS = {"seq_lengths": np.array([7, 0, 4], np.int32), "resets": np.zeros((T, B)
 MASKS["resets"][[0, 2, 3, 5, 3], [0, 0, 1, 2, 2]] = True
 
 
+@partial(jax.jit, static_argnums=0, static_argnames=("reverse", "backend", "remat"))
+def gradients(cell, params, carry, xs, **options):
+    def loss(params, carry, xs):
+        after, ys = unroll(cell, params, carry, xs, **MASKS, **options)
+        return sum(jnp.sum(jnp.sin(leaf)) for leaf in jax.tree.leaves((after, ys)))
+
+    return jax.value_and_grad(loss, argnums=(0, 1, 2))(params, carry, xs)
+
+
 @pytest.mark.usefixtures("x64")
 @each_direction
 @each_cell
@@ -29,19 +38,9 @@ MASKS["resets"][[0, 2, 3, 5, 3], [0, 0, 1, 2, 2]] = True
     ids=str,
 )
 def test_the_same_numbers(cell, reverse, options):
-    params, carry, xs = problem(cell, T, B)
-
-    @partial(jax.jit, static_argnames=("backend", "remat"))
-    def gradients(params, carry, xs, **options):
-        def loss(params, carry, xs):
-            after, ys = unroll(cell, params, carry, xs, reverse=reverse, **MASKS, **options)
-            leaves = jax.tree.leaves((after, ys))
-            return sum(jnp.sum(jnp.sin(leaf)) for leaf in leaves)
-
-        return jax.value_and_grad(loss, argnums=(0, 1, 2))(params, carry, xs)
-
-    expected = gradients(params, carry, xs, backend="scan")
-    assert_close(gradients(params, carry, xs, **options), expected)
+    given = problem(cell, T, B)
+    expected = gradients(cell, *given, reverse=reverse, backend="scan")
+    assert_close(gradients(cell, *given, reverse=reverse, **options), expected)
 
 
 @pytest.mark.usefixtures("x64")

@@ -20,9 +20,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
-import ways
 from rich.table import Table
 
+import ways
 from jaxrnn import bench
 from jaxrnn.bench.contender import inputs
 from jaxrnn.bench.pairs import failure, figures

@@ -18,6 +18,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
+from rich.console import Console
+from rich.progress import Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from jaxrnn import bench
+from jaxrnn.cells.checks import require_size
+from jaxrnn.cli import screen, script
 from memory_tasks.adding import adding
 from memory_tasks.counting import counting
 from memory_tasks.experiment import Experiment
@@ -26,13 +33,6 @@ from memory_tasks.order import order
 from memory_tasks.parity import parity
 from memory_tasks.plot import plot
 from memory_tasks.training import learned_after, run
-from rich.console import Console
-from rich.progress import Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
-
-from jaxrnn import bench
-from jaxrnn.cells.checks import require_size
-from jaxrnn.cli import screen, script
 
 TASKS: dict[str, Callable[[str], Experiment]] = {
     "parity": parity,

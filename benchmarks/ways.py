@@ -81,6 +81,13 @@ def by_cudnn(cell: Cell, params: LSTMParams, xs: jax.Array) -> jax.Array:
     return outputs[0].swapaxes(0, 1)
 
 
+def by_fused(cell: Cell, params: Any, xs: jax.Array) -> jax.Array:
+    """The candidate in `fused/`: the whole loop in one kernel, made from `pointwise`."""
+    from fused.layer import fused  # here, because Pallas takes a while to import
+
+    return fused(cell, params, cell.initial_carry(xs.shape[1:-1], xs.dtype), xs)[1]
+
+
 def cudnn_weights(params: LSTMParams) -> jax.Array:
     """Our parameters as cuDNN's: the same gates, weights transposed, a second bias of zeros."""
     leaves = params.w_x.T, params.w_h.T, params.b, jnp.zeros_like(params.b)
@@ -104,6 +111,7 @@ WAYS: dict[str, Way] = {
     "gates-graph": Way(by_unroll(Chunked()), GRAPH, gpu_only=True),
     "gates-graph-unrolled": Way(by_unroll(Chunked()), GRAPH_UNROLLED, gpu_only=True),
     "cudnn": Way(by_cudnn, gpu_only=True),
+    "fused": Way(by_fused, gpu_only=True),
 }
 NAMES = (*WAYS, "flax-nnx", "torch")
 
@@ -121,6 +129,8 @@ def why_not(name: str, cell: str, dtype: str) -> str | None:
         return "only on a GPU"
     if name == "cudnn" and (cell, dtype) != ("lstm", "float32"):
         return "only lstm in float32"
+    if name == "fused" and dtype == "float32":
+        return "only in 16 bits"
     return None
 
 

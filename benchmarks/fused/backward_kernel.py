@@ -61,14 +61,11 @@ def backward(
       d_carry: those of the carry after the last step, leaves `[H, B]`, float32.
       interpret: None on a GPU, `InterpretGPUParams()` elsewhere.
     """
-    (length, width, batch), size = inputs[0].shape, w.shape[0]
+    (length, width, batch), size = inputs[0].shape, cell.size
     vectors = tuple(len(gates) for gates in inside)
-    plan = Plan(cell, length, size, batch, len(states), vectors, 0)
-    kinds, groups, read = (
-        len(inputs),
-        plan.groups,
-        [s for s, r in zip(states, cell.reads, strict=True) if r],
-    )
+    plan = Plan(cell, length, batch, len(states), vectors, 0)
+    kinds, groups = len(inputs), plan.groups
+    read = [state for state, reads in zip(states, cell.reads, strict=True) if reads]
     slots, scratch = block.with_room(partial(_memory, plan, w.dtype, kinds, len(read)))
     plan = plan._replace(slots=slots)
     streams = kinds * cell.gates + len(read) + 1
@@ -115,7 +112,7 @@ def _kernel(kinds: int, plan: Plan, here: Here, hbm: list[Any], m: Any) -> None:
     streams = Streams(inputs, states, d_ys, d_inputs)
     for g in range(cell.gates):
         for k in range(plan.groups):
-            source = w.at[here.units, pl.ds(g * plan.size + k * UNITS, UNITS)]
+            source = w.at[here.units, pl.ds(g * plan.cell.size + k * UNITS, UNITS)]
             plgpu.copy_gmem_to_smem(source, m.w.at[group, g, k], m.kernel.at[group])
     for s in range(min(plan.slots - 1, plan.length)):
         _fetch(plan, here, streams, m, s)

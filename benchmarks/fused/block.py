@@ -33,7 +33,6 @@ class Plan(NamedTuple):
 
     cell: PerGate
     length: int  # T
-    size: int  # H
     batch: int  # B
     leaves: int  # of the carry
     vectors: tuple[int, ...]  # gates of each parameter in the pointwise part
@@ -42,7 +41,7 @@ class Plan(NamedTuple):
     @property
     def groups(self) -> int:
         """Warpgroups in a block."""
-        return self.size // UNITS
+        return self.cell.size // UNITS
 
     @property
     def tile(self) -> tuple[int, int, int]:
@@ -59,7 +58,7 @@ class Here(NamedTuple):
 
     def of_gate(self, plan: Plan, gate: int) -> Any:
         """The units of a gate in an array [G, ...]."""
-        return pl.ds(gate * plan.size + self.group * UNITS, UNITS)
+        return pl.ds(gate * plan.cell.size + self.group * UNITS, UNITS)
 
 
 def here() -> Here:

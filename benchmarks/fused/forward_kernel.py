@@ -40,9 +40,9 @@ def forward(
       Outputs `[T, H, B]` in 16 bits, and of each leaf of the carry what it is after each step,
       `[T, H, B]`, float32.
     """
-    (length, _, batch), size = z.shape, w.shape[0]
+    length, _, batch = z.shape
     vectors = tuple(len(gates) for gates in inside)
-    plan = Plan(cell, length, size, batch, len(carry), vectors, 0)
+    plan = Plan(cell, length, batch, len(carry), vectors, 0)
     slots, scratch = block.with_room(partial(_memory, plan, z.dtype))
     plan, groups = plan._replace(slots=slots), plan.groups
     edges = plan.leaves + sum(vectors)
@@ -52,7 +52,7 @@ def forward(
         "begun": plgpu.Barrier(num_arrivals=edges, num_barriers=groups),
         "shared": plgpu.Barrier(num_arrivals=groups),
     }
-    shape = length, size, batch
+    shape = length, cell.size, batch
     state = jax.ShapeDtypeStruct(shape, jnp.float32)
     out = [jax.ShapeDtypeStruct(shape, z.dtype), *[state] * plan.leaves]
     run = block.launch(plan, _kernel, out, scratch, interpret)
@@ -64,7 +64,7 @@ def _memory(plan: Plan, dtype: Any, slots: int) -> dict[str, Any]:
     gates, tile = plan.cell.gates, plan.tile
     return {
         "z": plgpu.SMEM((slots, gates, *tile), dtype),
-        "w": block.operand((gates, plan.groups, plan.size, UNITS), dtype),
+        "w": block.operand((gates, plan.groups, plan.cell.size, UNITS), dtype),
         "h": block.operand((2, *tile), dtype),
         "y": plgpu.SMEM(tile, dtype),
         "state": plgpu.SMEM((plan.leaves, *tile), jnp.float32),
@@ -101,10 +101,8 @@ def _fetch(plan: Plan, here: Here, z: Any, m: Any, t: Any) -> None:
     """Sends for the inputs of a step."""
     slot = lax.rem(t, plan.slots)
     for g in range(plan.cell.gates):
-        source, arrived = (
-            z.at[t, here.of_gate(plan, g), here.columns],
-            _arrived(plan, here, m, slot),
-        )
+        source: Any = z.at[t, here.of_gate(plan, g), here.columns]
+        arrived = _arrived(plan, here, m, slot)
         plgpu.copy_gmem_to_smem(source, m.z.at[slot, g, here.group], arrived)
 
 

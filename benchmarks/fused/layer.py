@@ -42,11 +42,9 @@ def fused(
     require(size > 0 and size % UNITS == 0, "hidden_size", f"be a multiple of {UNITS}", size)
     batch = xs.shape[1]
     more = -batch % SEQUENCES
-    pad = lambda leaf, axis: jnp.pad(
-        leaf, [(0, more if n == axis else 0) for n in range(leaf.ndim)]
-    )
-    carry = jax.tree.map(lambda leaf: pad(leaf, 0), carry)
-    ran: Any = _run(cell.dense, interpret, params, carry, pad(xs, 1))
+    carry = jax.tree.map(lambda leaf: jnp.pad(leaf, [(0, more), (0, 0)]), carry)
+    xs = jnp.pad(xs, [(0, 0), (0, more), (0, 0)])
+    ran: Any = _run(cell.dense, interpret, params, carry, xs)
     carry, ys = ran
     return jax.tree.map(lambda leaf: leaf[:batch], carry), ys[:, :batch]
 
@@ -99,13 +97,10 @@ def _turned(array: jax.Array) -> jax.Array:
 
 def _inside(cell: PerGate, params: Any) -> list[Leaves]:
     """The parameters in the pointwise part, gate by gate, once for each sequence of a block."""
-    leaves, out = jax.tree.leaves(params), []
-    size = leaves and jax.tree.leaves(params)[0].shape[-1] // cell.gates
-    for number in cell.inside:
-        vector = leaves[number].astype(jnp.float32)
-        gates = jnp.split(vector, vector.size // size)
-        out.append([jnp.broadcast_to(gate[:, None], (size, SEQUENCES)) for gate in gates])
-    return out
+    leaves, shape = jax.tree.leaves(params), (cell.size, SEQUENCES)
+    vectors = [leaves[number].astype(jnp.float32) for number in cell.inside]
+    gates = [jnp.split(vector, vector.size // cell.size) for vector in vectors]
+    return [[jnp.broadcast_to(gate[:, None], shape) for gate in each] for each in gates]
 
 
 def _to_params(cell: PerGate, params: Any, found: Leaves) -> Any:
@@ -114,7 +109,6 @@ def _to_params(cell: PerGate, params: Any, found: Leaves) -> Any:
     gradients, rest = [jnp.zeros_like(leaf) for leaf in leaves], iter(found)
     for number in cell.inside:
         leaf = leaves[number]
-        size = found[0].shape[1]
-        gates = [next(rest).sum((0, 2)) for _ in range(leaf.size // size)]
+        gates = [next(rest).sum((0, 2)) for _ in range(leaf.size // cell.size)]
         gradients[number] = jnp.concatenate(gates).astype(leaf.dtype)
     return structure.unflatten(gradients)

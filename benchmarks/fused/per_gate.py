@@ -44,6 +44,7 @@ class PerGate(NamedTuple):
     """A cell's pointwise part on lists of gates.
 
     Attributes:
+      size: H.
       gates: G / H.
       inside: which leaves of the parameters are in `pointwise`, by their number.
       reads: of each leaf of the carry, whether `pointwise` reads it.
@@ -52,6 +53,7 @@ class PerGate(NamedTuple):
       hidden: `hidden(carry) -> h`.
     """
 
+    size: int
     gates: int
     inside: tuple[int, ...]
     reads: tuple[bool, ...]
@@ -102,7 +104,7 @@ def per_gate(parts: DenseParts, params: Any, carry: Any) -> PerGate:
     gate, gates = jax.ShapeDtypeStruct((size, 1), jnp.float32), width // size
     given = [[gate] * (leaves[number].size // size) for number in inside]
     jax.eval_shape(point, given, [gate] * len(state), [gate] * gates, [gate] * gates)  # or raises
-    return PerGate(gates, inside, state_reads, point, one_of)
+    return PerGate(size, gates, inside, state_reads, point, one_of)
 
 
 def plain(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -54,8 +54,8 @@ def backward(
     Args:
       cell: its pointwise part.
       inputs: z + r of an additive cell, or z and r, each `[T, G, B]` in 16 bits.
-      w: recurrent kernel `[H, G]` in 16 bits.
-      inside: parameters of the pointwise part, for each a list of gates `[H, SEQUENCES]`, float32.
+      w: recurrent kernel of each head `[N, H, G]` in 16 bits.
+      inside: parameters of the pointwise part, gate by gate, each `[N, H, SEQUENCES]`, float32.
       states: of each leaf of the carry what it is before each step, `[T, H, B]`, float32.
       d_ys: cotangents of the outputs `[T, H, B]` in 16 bits.
       d_carry: those of the carry after the last step, leaves `[H, B]`, float32.
@@ -63,7 +63,7 @@ def backward(
     """
     (length, width, batch), size = inputs[0].shape, cell.size
     vectors = tuple(len(gates) for gates in inside)
-    plan = Plan(cell, length, batch, len(states), vectors, 0)
+    plan = Plan(cell, length, batch, len(w), len(states), vectors, 0)
     kinds, groups = len(inputs), plan.groups
     read = [state for state, reads in zip(states, cell.reads, strict=True) if reads]
     slots, scratch = block.with_room(partial(_memory, plan, w.dtype, kinds, len(read)))
@@ -112,12 +112,14 @@ def _kernel(kinds: int, plan: Plan, here: Here, hbm: list[Any], m: Any) -> None:
     streams = Streams(inputs, states, d_ys, d_inputs)
     for g in range(cell.gates):
         for k in range(plan.groups):
-            source = w.at[here.units, pl.ds(g * plan.cell.size + k * UNITS, UNITS)]
+            source = w.at[here.head, here.units, pl.ds(g * plan.cell.size + k * UNITS, UNITS)]
             plgpu.copy_gmem_to_smem(source, m.w.at[group, g, k], m.kernel.at[group])
     for s in range(min(plan.slots - 1, plan.length)):
         _fetch(plan, here, streams, m, s)
     for i, vector in enumerate(vectors):
-        plgpu.copy_gmem_to_smem(vector.at[here.units], m.inside.at[i, group], m.begun.at[group])
+        plgpu.copy_gmem_to_smem(
+            vector.at[here.head, here.units], m.inside.at[i, group], m.begun.at[group]
+        )
         plgpu.barrier_wait(m.begun.at[group])
     d_carry = tuple(_edge(here, leaf, m) for leaf in last)
     plgpu.barrier_wait(m.kernel.at[group])

@@ -31,9 +31,10 @@ OPERAND = (plgpu.TilingTransform((8, SEQUENCES)), plgpu.SwizzleTransform(2 * SEQ
 class Plan(NamedTuple):
     """What is fixed when a kernel is compiled."""
 
-    cell: PerGate
+    cell: PerGate  # H is the size of a head
     length: int  # T
-    batch: int  # B
+    batch: int  # B, the sequences of one head after those of another
+    heads: int
     leaves: int  # of the carry
     vectors: tuple[int, ...]  # gates of each parameter in the pointwise part
     slots: int
@@ -52,6 +53,7 @@ class Plan(NamedTuple):
 class Here(NamedTuple):
     """Where a warpgroup stands."""
 
+    head: Any
     group: Any
     units: Any  # its units in an array [H, ...]
     columns: Any  # its sequences in an array [..., B]
@@ -61,10 +63,11 @@ class Here(NamedTuple):
         return pl.ds(gate * plan.cell.size + self.group * UNITS, UNITS)
 
 
-def here() -> Here:
+def here(plan: Plan) -> Here:
     """Where the warpgroup that asks stands."""
     group, tile = lax.axis_index("group"), lax.axis_index("tile")
-    return Here(group, pl.ds(group * UNITS, UNITS), pl.ds(tile * SEQUENCES, SEQUENCES))
+    head = lax.div(tile, plan.batch // SEQUENCES // plan.heads)
+    return Here(head, group, pl.ds(group * UNITS, UNITS), pl.ds(tile * SEQUENCES, SEQUENCES))
 
 
 def operand(shape: tuple[int, ...], dtype: Any) -> Any:
@@ -136,7 +139,7 @@ def launch(
     """
 
     def body(*hbm: Any, **shared: Any) -> None:
-        kernel(plan, here(), list(hbm), SimpleNamespace(**shared))
+        kernel(plan, here(plan), list(hbm), SimpleNamespace(**shared))
 
     return plgpu.kernel(
         body,

@@ -31,8 +31,8 @@ def forward(
     Args:
       cell: its pointwise part.
       z: projected inputs `[T, G, B]` in 16 bits; `SEQUENCES` divides B, `UNITS` divides H.
-      w: recurrent kernel `[H, G]` in 16 bits.
-      inside: parameters of the pointwise part, for each a list of gates `[H, SEQUENCES]`, float32.
+      w: recurrent kernel of each head `[N, H, G]` in 16 bits.
+      inside: parameters of the pointwise part, gate by gate, each `[N, H, SEQUENCES]`, float32.
       carry: leaves `[H, B]`, float32, before the first step.
       interpret: None on a GPU, `InterpretGPUParams()` elsewhere.
 
@@ -42,7 +42,7 @@ def forward(
     """
     length, _, batch = z.shape
     vectors = tuple(len(gates) for gates in inside)
-    plan = Plan(cell, length, batch, len(carry), vectors, 0)
+    plan = Plan(cell, length, batch, len(w), len(carry), vectors, 0)
     slots, scratch = block.with_room(partial(_memory, plan, z.dtype))
     plan, groups = plan._replace(slots=slots), plan.groups
     edges = plan.leaves + sum(vectors)
@@ -78,13 +78,13 @@ def _kernel(plan: Plan, here: Here, hbm: list[Any], m: Any) -> None:
     vectors, rest = rest[: sum(plan.vectors)], rest[sum(plan.vectors) :]
     carry, (ys, *states) = rest[: plan.leaves], rest[plan.leaves :]
     for g in range(plan.cell.gates):
-        source = w.at[:, here.of_gate(plan, g)]
+        source = w.at[here.head, :, here.of_gate(plan, g)]
         plgpu.copy_gmem_to_smem(source, m.w.at[g, here.group], m.kernel.at[here.group])
     begun = m.begun.at[here.group]
     for i, leaf in enumerate(carry):
         plgpu.copy_gmem_to_smem(leaf.at[here.units, here.columns], m.state.at[i, here.group], begun)
     for i, vector in enumerate(vectors):
-        plgpu.copy_gmem_to_smem(vector.at[here.units], m.inside.at[i, here.group], begun)
+        plgpu.copy_gmem_to_smem(vector.at[here.head, here.units], m.inside.at[i, here.group], begun)
     for t in range(min(plan.slots - 1, plan.length)):
         _fetch(plan, here, z, m, t)
     plgpu.barrier_wait(begun)

@@ -26,7 +26,7 @@ import ways
 from jaxrnn import bench
 from jaxrnn.bench.contender import inputs
 from jaxrnn.bench.pairs import failure, figures
-from jaxrnn.bench.sizes import CELLS, Size
+from jaxrnn.bench.sizes import Size
 from jaxrnn.bench.timing import interleaved
 from jaxrnn.cells.checks import require_size
 from jaxrnn.cells.rules import cast
@@ -39,8 +39,8 @@ DTYPES = ("float32", "bfloat16", "float16")
 class Options:
     """Time, temporary memory and error of every way to run a layer."""
 
-    cell: Literal["elman", "lstm", "gru"] = "lstm"
-    """Recurrent unit."""
+    cell: Literal["elman", "lstm", "gru", "slstm"] = "lstm"
+    """Recurrent unit; sLSTM with heads of 64 units."""
     sizes: str = "32,512,256,256;32,128,128,128;1,1024,128,128"
     """B,T,D,H of each point, separated by semicolons."""
     dtypes: str = "float32"
@@ -117,7 +117,7 @@ def _measure_point(
 def exactly(cell: str, size: Size, dtype: str) -> dict[str, list[np.ndarray]]:
     """The leaves of outputs and gradient, from the same rounded numbers, in float64 on the CPU."""
     params, xs = ways.parameters(cell, size, dtype), inputs(size).astype(dtype)
-    layer = partial(ways.by_unroll("scan"), CELLS[cell](size.inputs, size.hidden))
+    layer = partial(ways.by_unroll("scan"), ways.CELLS[cell](size.inputs, size.hidden))
     loss = lambda params, xs: jnp.mean(layer(params, xs) ** 2)
     with jax.enable_x64(True), jax.default_device(jax.devices("cpu")[0]):
         given = cast(jax.tree.map(np.asarray, (params, xs)), np.float64)

@@ -11,11 +11,12 @@ import jax
 import jax.numpy as jnp
 from jax.experimental import rnn as cudnn
 
-from jaxrnn import Cell, Chunked, LSTMParams, bench, unroll
+from jaxrnn import Cell, Chunked, LSTMParams, bench, slstm, unroll
 from jaxrnn.bench.contender import Model, inputs
 from jaxrnn.bench.jax_model import JaxModel
 from jaxrnn.bench.peers.torch import TorchModel
-from jaxrnn.bench.sizes import CELLS, Size
+from jaxrnn.bench.sizes import CELLS as COMMON
+from jaxrnn.bench.sizes import Size
 from jaxrnn.cells.rules import cast, recurrent_product
 
 # Loops of several kernels a step become one graph that the GPU launches by itself.
@@ -25,6 +26,9 @@ GRAPH = {
     "xla_gpu_graph_min_graph_size": 1,
 }
 GRAPH_UNROLLED = {**GRAPH, "xla_gpu_command_buffer_unroll_loops": True}
+
+# Beside the cells that other libraries have, one with a kernel for each head of 64 units.
+CELLS = {**COMMON, "slstm": lambda d, h: slstm(d, h, heads=max(1, h // 64))}
 
 Layer = Callable[[Cell, Any, jax.Array], jax.Array]  # cell, params, xs [T, B, D] -> ys [T, B, H]
 
@@ -85,7 +89,8 @@ def by_fused(cell: Cell, params: Any, xs: jax.Array) -> jax.Array:
     """The candidate in `fused/`: the whole loop in one kernel, made from `pointwise`."""
     from fused.layer import fused  # here, because Pallas takes a while to import
 
-    return fused(cell, params, cell.initial_carry(xs.shape[1:-1], xs.dtype), xs)[1]
+    heads = params.w_h.shape[0] if params.w_h.ndim == 3 else 1
+    return fused(cell, params, cell.initial_carry(xs.shape[1:-1], xs.dtype), xs, heads=heads)[1]
 
 
 def cudnn_weights(params: LSTMParams) -> jax.Array:

@@ -11,7 +11,6 @@ from jax.experimental import rnn as cudnn
 
 from jaxrnn import bench, lstm, unroll
 from jaxrnn.bench.jax_model import JaxModel
-from jaxrnn.bench.sizes import CELLS
 
 SIZE = bench.Size(batch=4, length=5, inputs=3, hidden=4)
 
@@ -26,10 +25,10 @@ def run(benchmarks, monkeypatch, *arguments):
     return benchmarks("backends").main()
 
 
-@pytest.mark.parametrize("cell", ["elman", "lstm", "gru"])
+@pytest.mark.parametrize("cell", ["elman", "lstm", "gru", "slstm"])
 @pytest.mark.parametrize("hoisted", [False, True])
 def test_scans_written_by_hand_equal_unroll(ways, cell, hoisted, x64):
-    unit = CELLS[cell](SIZE.inputs, SIZE.hidden)
+    unit = ways.CELLS[cell](SIZE.inputs, SIZE.hidden)
     params = ways.parameters(cell, SIZE, "float64")
     xs = jax.random.normal(jax.random.key(0), (SIZE.length, SIZE.batch, SIZE.inputs))
     expected = ways.by_unroll("scan")(unit, params, xs)

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.experimental import rnn as cudnn
 
+from few_kernels import few_kernels
 from jaxrnn import Cell, Chunked, LSTMParams, bench, slstm, unroll
 from jaxrnn.bench.contender import Model, inputs
 from jaxrnn.bench.jax_model import JaxModel
@@ -93,6 +94,16 @@ def by_fused(cell: Cell, params: Any, xs: jax.Array) -> jax.Array:
     return fused(cell, params, cell.initial_carry(xs.shape[1:-1], xs.dtype), xs, heads=heads)[1]
 
 
+def by_few_kernels(steps: int) -> Layer:
+    """The candidate in `few_kernels.py`, with `steps` steps a turn."""
+
+    def layer(cell: Cell, params: Any, xs: jax.Array) -> jax.Array:
+        carry = cell.initial_carry(xs.shape[1:-1], xs.dtype)
+        return few_kernels(cell, params, carry, xs, steps=steps)[1]
+
+    return layer
+
+
 def cudnn_weights(params: LSTMParams) -> jax.Array:
     """Our parameters as cuDNN's: the same gates, weights transposed, a second bias of zeros."""
     leaves = params.w_x.T, params.w_h.T, params.b, jnp.zeros_like(params.b)
@@ -110,9 +121,12 @@ WAYS: dict[str, Way] = {
     "gates-2-shares": Way(by_unroll(Chunked(shares=2))),
     "carries": Way(by_unroll(Chunked(keep="carries"))),
     "borders": Way(by_unroll(Chunked(keep="borders"))),
+    "few": Way(by_few_kernels(1)),
+    "few-8": Way(by_few_kernels(8)),
     "scan-graph": Way(by_unroll("scan"), GRAPH, gpu_only=True),
     "hoisted-graph": Way(by_scan(1, hoisted=True), GRAPH, gpu_only=True),
     "hoisted-graph-unrolled": Way(by_scan(1, hoisted=True), GRAPH_UNROLLED, gpu_only=True),
+    "few-8-graph": Way(by_few_kernels(8), GRAPH, gpu_only=True),
     "gates-graph": Way(by_unroll(Chunked()), GRAPH, gpu_only=True),
     "gates-graph-unrolled": Way(by_unroll(Chunked()), GRAPH_UNROLLED, gpu_only=True),
     "cudnn": Way(by_cudnn, gpu_only=True),

@@ -1,7 +1,7 @@
 """The chunked engine equals the scan, which is what correct means: values and every gradient."""
 
 import re
-from functools import cache, partial
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,9 @@ each_policy = pytest.mark.parametrize("keep", KEEP)
 each_case = pytest.mark.parametrize("name", [*DENSE, "stack-with-own"])
 
 
-@cache  # what the scan gives is compiled once for all that is held against it
+# What the scan gives is compiled once for all that is held against it; many programs at a time
+# would fill the memory maps of a process.
+@lru_cache(maxsize=4)
 def value_and_gradients(cell, masked, reverse, backend):
     """A function of everything that has a gradient: params, carry, the carry at resets, inputs."""
 
@@ -49,9 +51,9 @@ def arguments(cell, seed=0):
 
 
 @pytest.mark.usefixtures("x64")
-@each_case
-@each_direction
 @each_policy
+@each_direction
+@each_case
 def test_equals_the_scan_with_lengths_and_resets(name, reverse, keep):
     cell = CELLS[name]
     given = arguments(cell)

@@ -30,6 +30,7 @@ from rich.table import Table
 import ways
 from jaxrnn import bench
 from jaxrnn.bench.jax_model import JaxModel
+from jaxrnn.bench.pairs import failure
 from jaxrnn.cells.checks import require
 from jaxrnn.cli import screen, script
 
@@ -130,7 +131,7 @@ def _count(name: str, options: Options, size: bench.Size, device: Any) -> dict[s
         require(isinstance(model, JaxModel), "ways", "run on JAX", name)
         return {"status": "compiled", **_compiled(model, size.length, device)}
     except Exception as error:  # of a library; a line in the table, not the end of it
-        return {"status": f"failed: {error}".splitlines()[0]}
+        return {"status": failure(error)}
 
 
 def _compiled(model: Any, length: int, device: Any) -> dict[str, Any]:

@@ -121,7 +121,7 @@ def test_kernels_equal_the_scan_in_float32(
 
 @needs_mosaic
 @pytest.mark.parametrize(
-    ("name", "hidden"), [("elman", 256), ("lstm", 64), ("lstm", 128), ("gru", 128)]
+    ("name", "hidden"), [("elman", 256), ("lstm", 64), ("lstm", 128), ("gru", 128), ("slstm", 64)]
 )
 def test_kernels_are_lowered_for_a_gpu(name, hidden, fused):
     cell, params, carry, xs = layer(name, hidden, 4, 16)

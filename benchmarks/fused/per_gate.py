@@ -123,10 +123,8 @@ def _evaluate(closed: ClosedJaxpr, values: list[Any]) -> list[Any]:
         operands, name = [read(atom) for atom in eqn.invars], eqn.primitive.name
         if name in INNER:
             outputs = _evaluate(eqn.params[INNER[name]], operands)
-        elif name == "add_any":
-            outputs = [jax.lax.add(*operands)]
         else:
-            outputs = [eqn.primitive.bind(*operands, **eqn.params)]
+            outputs = [_operation(eqn, operands)]
         known |= dict(zip(eqn.outvars, outputs, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
 
@@ -189,4 +187,16 @@ def _elementwise(eqn: JaxprEqn, operands: Sequence[Any]) -> Any:
         each if jnp.shape(each) == shape else jnp.full(shape, each, _aval(atom).dtype)
         for each, atom in zip(operands, eqn.invars, strict=True)
     ]
-    return eqn.primitive.bind(*full, **eqn.params)
+    return _operation(eqn, full)
+
+
+def _operation(eqn: JaxprEqn, operands: list[Any]) -> Any:
+    """One elementwise operation, by others where Mosaic lacks it."""
+    name = eqn.primitive.name
+    if name == "add_any":
+        return jax.lax.add(*operands)
+    if name == "log1p":
+        return jnp.log(1 + operands[0])
+    if name == "integer_pow" and eqn.params["y"] < 0:
+        return 1 / jax.lax.integer_pow(operands[0], -eqn.params["y"])
+    return eqn.primitive.bind(*operands, **eqn.params)

@@ -68,7 +68,7 @@ def test_equals_the_scan_with_lengths_and_resets(name, reverse, keep):
     ("name", "shares"),
     [
         *((name, 2) for name in (*DENSE, "stack-with-own")),
-        *((name, 3) for name in ("elman", "lstm", "gru", "layer-norm-gru", "stack")),
+        *((name, 3) for name in ("elman", "lstm", "gru", "layer-norm-gru")),
     ],
 )
 def test_shares_side_by_side_equal_the_scan(name, reverse, shares):

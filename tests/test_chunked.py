@@ -64,13 +64,8 @@ def test_equals_the_scan_with_lengths_and_resets(name, reverse, keep):
 
 @pytest.mark.usefixtures("x64")
 @each_direction
-@pytest.mark.parametrize(
-    ("name", "shares"),
-    [
-        *((name, 2) for name in (*DENSE, "stack-with-own")),
-        *((name, 3) for name in ("elman", "lstm", "gru", "layer-norm-gru")),
-    ],
-)
+@pytest.mark.parametrize("shares", [2, 3])
+@each_case
 def test_shares_side_by_side_equal_the_scan(name, reverse, shares):
     cell = CELLS[name]
     given = arguments(cell)

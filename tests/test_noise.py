@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from cases import D, H, assert_close, fast_weights, numbers, problem
+from cases import D, H, assert_close, each_direction, fast_weights, numbers, problem
 from jaxrnn import (
     Chunked,
     LSTMState,
@@ -80,16 +80,8 @@ def compiled(cell, reverse, masked, backend):
     return jax.jit(loss)
 
 
-@pytest.mark.parametrize(
-    ("backend", "reverse"),
-    [
-        ("auto", False),
-        ("auto", True),
-        (Chunked(4, "carries"), False),
-        (Chunked(4, "borders"), True),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("backend", ["auto", Chunked(4, "carries"), Chunked(4, "borders")], ids=str)
+@each_direction
 @each
 def test_every_backend_sees_the_same_masks(name, reverse, backend):
     given = problem(CELLS[name], T, B)

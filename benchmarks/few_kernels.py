@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from jaxrnn import Cell
 from jaxrnn.cells.cell import DenseParts
+from jaxrnn.cells.checks import require
 from jaxrnn.cells.rules import cast_like, recurrent_product
 from jaxrnn.recurrence.pointwise import (
     parameters_of_pointwise,
@@ -46,8 +47,9 @@ def few_kernels(
     Returns:
       The carry after the last step and the outputs `[T, *B, H]`, as `unroll` does.
     """
-    assert cell.dense is not None
-    ran: Any = _run(Plan(cell.dense, steps), params, carry, xs)
+    parts: Any = cell.dense
+    require(parts is not None, "cell", "be dense", cell)
+    ran: Any = _run(Plan(parts, steps), params, carry, xs)
     return ran
 
 

@@ -131,7 +131,6 @@ def test_kernels_are_lowered_for_a_gpu(name, hidden, fused):
     assert program.count("custom_call @mosaic_gpu") == 2 and "while" not in program
 
 
-@needs_mosaic
 @pytest.mark.parametrize(
     ("name", "hidden", "dtype", "message"),
     [

@@ -19,7 +19,8 @@ from jax.experimental.pallas import mosaic_gpu as plgpu
 from fused import block
 from fused.block import SEQUENCES, UNITS, Here, Plan
 from fused.forward_kernel import Leaves
-from fused.per_gate import Gates, PerGate, plain
+from fused.jaxprs import in_mosaic
+from fused.per_gate import Gates, PerGate
 
 
 class Gradients(NamedTuple):
@@ -190,7 +191,7 @@ def _step(plan: Plan, here: Here, streams: Streams, m: Any, s: Any, loop: Any) -
         return jax.vjp(point, inside, before, inputs)[1]((d_carry, d_y))
 
     d_y = block.read(m.d_y.at[slot, group])
-    more, d_before, d_inputs = plain(pull, inside, before, inputs, d_carry, d_y)
+    more, d_before, d_inputs = in_mosaic(pull, inside, before, inputs, d_carry, d_y)
     plgpu.wait_smem_to_gmem(0, wait_read_only=True)  # until what the last step wrote is on its way
     shared = [m.d_r.at[turn]] if kinds == 1 else [m.d_z.at[0], m.d_r.at[turn]]
     for gates, kind in zip(d_inputs, shared, strict=True):

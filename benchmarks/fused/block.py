@@ -128,11 +128,12 @@ def with_room(memory: Callable[[int], dict[str, Any]]) -> tuple[int, dict[str, A
 def launch(
     plan: Plan, kernel: Callable[..., None], out: list[Any], scratch: dict[str, Any], interpret: Any
 ) -> Callable[..., Any]:
-    """A kernel over all tiles of the batch; `kernel(plan, here, hbm, shared)` gets two namespaces.
+    """A kernel over all tiles of the batch.
 
     Args:
       plan: what is fixed.
-      kernel: what each warpgroup does; `hbm` is the list of arguments and results.
+      kernel: what each warpgroup does, `kernel(plan, here, hbm, shared)`; `hbm` is the list of
+        arguments and results, and `shared` has what is in `scratch` by its name.
       out: shapes of the results.
       scratch: shared memory and barriers, by name.
       interpret: None on a GPU, `InterpretGPUParams()` elsewhere.

@@ -9,35 +9,24 @@ lie along any axes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal
+from jax.extend.core import ClosedJaxpr, JaxprEqn
 
+from fused import jaxprs
 from jaxrnn.cells.cell import DenseParts
 from jaxrnn.cells.checks import require
 
 Gates = list[Any]  # one array for each gate, or numbers
 
-INNER = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr"}
-INNER |= {"custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr"}
 SHAPELESS = {"broadcast_in_dim", "reshape", "squeeze", "expand_dims", "copy"}
-ELEMENTWISE = {"add", "sub", "mul", "div", "neg", "max", "min", "abs", "sign", "integer_pow", "pow"}
-ELEMENTWISE |= {
-    "square",
-    "sqrt",
-    "rsqrt",
-    "exp",
-    "exp2",
-    "log",
-    "log1p",
-    "expm1",
-    "tanh",
-    "logistic",
-}
-ELEMENTWISE |= {"erf", "sin", "cos", "select_n", "convert_element_type", "stop_gradient", "clamp"}
-ELEMENTWISE |= {"lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "is_finite", "add_any"}
+ELEMENTWISE = {"add", "sub", "mul", "div", "neg", "max", "min", "abs", "sign", "pow", "integer_pow"}
+ELEMENTWISE |= {"square", "sqrt", "rsqrt", "exp", "exp2", "expm1", "log", "log1p", "tanh"}
+ELEMENTWISE |= {"logistic", "erf", "sin", "cos", "select_n", "clamp", "convert_element_type"}
+ELEMENTWISE |= {"lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "is_finite"}
 
 
 class PerGate(NamedTuple):
@@ -107,46 +96,20 @@ def per_gate(parts: DenseParts, params: Any, carry: Any) -> PerGate:
     return PerGate(size, gates, inside, state_reads, point, one_of)
 
 
-def plain(function: Callable[..., Any], *arguments: Any) -> Any:
-    """`function(*arguments)` with what `jax.vjp` makes written in operations that a kernel has."""
-    traced, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
-    outputs = _evaluate(traced, jax.tree.leaves(arguments))
-    return jax.tree.unflatten(jax.tree.structure(shapes), outputs)
-
-
-def _evaluate(closed: ClosedJaxpr, values: list[Any]) -> list[Any]:
-    jaxpr = closed.jaxpr
-    known = dict(zip(jaxpr.invars, values, strict=True))
-    known |= dict(zip(jaxpr.constvars, closed.consts, strict=True))
-    read = lambda atom: atom.val if isinstance(atom, Literal) else known[atom]
-    for eqn in jaxpr.eqns:
-        operands, name = [read(atom) for atom in eqn.invars], eqn.primitive.name
-        if name in INNER:
-            outputs = _evaluate(eqn.params[INNER[name]], operands)
-        else:
-            outputs = [_operation(eqn, operands)]
-        known |= dict(zip(eqn.outvars, outputs, strict=True))
-    return [read(atom) for atom in jaxpr.outvars]
-
-
-def _run(closed: ClosedJaxpr, size: int, values: list[Any]) -> list[Any]:
+def _run(closed: ClosedJaxpr, size: int, values: list[Gates]) -> list[Gates]:
     """Runs a jaxpr on lists of gates."""
-    constants = [number for number in closed.consts if jnp.ndim(number)]
-    require(not constants, "cell", "have no constant arrays in `pointwise`", constants)
-    jaxpr = closed.jaxpr
-    known = dict(zip(jaxpr.invars, values, strict=True))
-    known |= dict(zip(jaxpr.constvars, ([number] for number in closed.consts), strict=True))
-    read = lambda atom: [atom.val] if isinstance(atom, Literal) else known[atom]
-    for eqn in jaxpr.eqns:
-        outputs = _apply(eqn, size, [read(atom) for atom in eqn.invars])
-        known |= dict(zip(eqn.outvars, outputs, strict=True))
-    return [read(atom) for atom in jaxpr.outvars]
+    return jaxprs.run(closed, values, _number, partial(_apply, size))
 
 
-def _apply(eqn: JaxprEqn, size: int, operands: list[Gates]) -> list[Gates]:
+def _number(value: Any) -> Gates:
+    require(
+        jnp.ndim(value) == 0, "cell", "have no constant arrays in `pointwise`", jnp.shape(value)
+    )
+    return [value]
+
+
+def _apply(size: int, eqn: JaxprEqn, operands: list[Gates]) -> list[Gates]:
     name = eqn.primitive.name
-    if name in INNER:
-        return _run(eqn.params[INNER[name]], size, operands)
     widths = [_gates(_aval(v).shape, size) for v in eqn.outvars]
     if name == "split":
         starts = [sum(widths[:n]) for n in range(len(widths))]
@@ -187,16 +150,4 @@ def _elementwise(eqn: JaxprEqn, operands: Sequence[Any]) -> Any:
         each if jnp.shape(each) == shape else jnp.full(shape, each, _aval(atom).dtype)
         for each, atom in zip(operands, eqn.invars, strict=True)
     ]
-    return _operation(eqn, full)
-
-
-def _operation(eqn: JaxprEqn, operands: list[Any]) -> Any:
-    """One elementwise operation, by others where Mosaic lacks it."""
-    name = eqn.primitive.name
-    if name == "add_any":
-        return jax.lax.add(*operands)
-    if name == "log1p":
-        return jnp.log(1 + operands[0])
-    if name == "integer_pow" and eqn.params["y"] < 0:
-        return 1 / jax.lax.integer_pow(operands[0], -eqn.params["y"])
-    return eqn.primitive.bind(*operands, **eqn.params)
+    return jaxprs.operation(eqn, full)

@@ -17,7 +17,6 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import tyro
 from rich.table import Table
@@ -25,6 +24,7 @@ from rich.table import Table
 import ways
 from jaxrnn import bench
 from jaxrnn.bench.contender import inputs
+from jaxrnn.bench.jax_model import computation
 from jaxrnn.bench.pairs import failure, figures
 from jaxrnn.bench.sizes import Size
 from jaxrnn.bench.timing import interleaved
@@ -88,23 +88,11 @@ def _measure_point(
     ready: dict[str, Any] = {}
     for name in names:
         announce(name)
-        rows[name] = {"cell": cell, "size": list(size), "dtype": dtype, "way": name}
-        if obstacle := ways.why_not(name, cell, dtype):
-            rows[name]["status"] = obstacle
-            continue
-        try:
-            model = ways.model(name, cell, size, dtype)
-            programs = {kind: model.program(kind) for kind in bench.KINDS}
-            found = {kind: (programs[kind].run(), programs[kind].run()) for kind in bench.KINDS}
-            for kind in bench.KINDS:
-                programs[kind].check(found[kind][0])
-        except Exception as error:  # of a library; a line in the table, not the end of it
-            rows[name]["status"] = failure(error)
-            continue
-        ready[name] = programs
-        rows[name]["status"] = "measured"
-        for kind in bench.KINDS:
-            rows[name][kind] = _compared(found[kind], exact[kind]) if name in ways.WAYS else {}
+        point = {"cell": cell, "size": list(size), "dtype": dtype, "way": name}
+        status, programs, compared = _prepare(name, cell, size, dtype, exact)
+        rows[name] = {**point, "status": status, **compared}
+        if programs:
+            ready[name] = programs
     announce("timing")
     for kind in bench.KINDS:
         seconds = interleaved([ready[name][kind].run for name in ready], rounds)
@@ -114,15 +102,36 @@ def _measure_point(
     return list(rows.values())
 
 
-def exactly(cell: str, size: Size, dtype: str) -> dict[str, list[np.ndarray]]:
+def _prepare(
+    name: str, cell: str, size: Size, dtype: str, exact: dict[bench.Kind, list[np.ndarray]]
+) -> tuple[str, dict[bench.Kind, bench.Program], dict[bench.Kind, dict[str, Any]]]:
+    """Compiles a way and runs it twice.
+
+    Returns:
+      What became of it; its programs; how far from the truth it is. None of these if it failed.
+    """
+    if obstacle := ways.why_not(name, cell, dtype):
+        return obstacle, {}, {}
+    programs, compared = {}, {}
+    try:
+        model = ways.model(name, cell, size, dtype)
+        for kind in bench.KINDS:
+            program = programs[kind] = model.program(kind)
+            found = program.run(), program.run()
+            program.check(found[0])
+            compared[kind] = _compared(found, exact[kind]) if name in ways.WAYS else {}
+    except Exception as error:  # of a library; a line in the table, not the end of it
+        return failure(error), {}, {}
+    return "measured", programs, compared
+
+
+def exactly(cell: str, size: Size, dtype: str) -> dict[bench.Kind, list[np.ndarray]]:
     """The leaves of outputs and gradient, from the same rounded numbers, in float64 on the CPU."""
     params, xs = ways.parameters(cell, size, dtype), inputs(size).astype(dtype)
     layer = partial(ways.by_unroll("scan"), ways.CELLS[cell](size.inputs, size.hidden))
-    loss = lambda params, xs: jnp.mean(layer(params, xs) ** 2)
     with jax.enable_x64(True), jax.default_device(jax.devices("cpu")[0]):
         given = cast(jax.tree.map(np.asarray, (params, xs)), np.float64)
-        forward, gradient = jax.jit(layer)(*given), jax.jit(jax.value_and_grad(loss, (0,)))(*given)
-    return {"forward": _leaves(forward), "value_and_grad": _leaves(gradient)}
+        return {kind: _leaves(jax.jit(computation(layer, kind))(*given)) for kind in bench.KINDS}
 
 
 def _leaves(tree: Any) -> list[np.ndarray]:

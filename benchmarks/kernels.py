@@ -5,6 +5,7 @@
 
 XLA compiles each way to run a layer for an H200, and the launches in the bodies of its loops are
 counted. A loop with little to do takes as long as its launches; what one takes is not said here.
+With a GPU, XLA tries products out and may choose others, which launch a kernel more or less.
 """
 
 from __future__ import annotations
@@ -16,11 +17,7 @@ import sys
 from typing import Annotated, Any, Literal
 from unittest import mock
 
-os.environ.setdefault("JAX_SKIP_CUDA_CONSTRAINTS_CHECK", "1")  # it looks for a driver
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # or says that there is none
-
 import jax
-import jax.numpy as jnp
 import numpy as np
 import tyro
 from jax.experimental import topologies
@@ -29,7 +26,7 @@ from rich.table import Table
 
 import ways
 from jaxrnn import bench
-from jaxrnn.bench.jax_model import JaxModel
+from jaxrnn.bench.jax_model import JaxModel, computation
 from jaxrnn.bench.pairs import failure
 from jaxrnn.cells.checks import require
 from jaxrnn.cli import screen, script
@@ -77,26 +74,37 @@ def launches(program: str, length: int) -> tuple[float, int]:
 
     Returns:
       Launches for a step, in all loops over the sequence, and those outside of loops.
+
+    Raises:
+      ValueError: if it is not said how often a loop turns.
     """
-    bodies: dict[str, int] = {}
-    name = ""
+    own: dict[str, int] = {}  # launches of each computation,
+    loops: dict[str, list[tuple[str, int]]] = {}  # and its loops: body, turns
+    name = main = ""
     for line in program.splitlines():
-        if line.endswith("{") and not line.startswith(" "):
-            name = re.sub(r"^(ENTRY )?%?([\w.\-]+) .*$", r"\2", line)
-            bodies[name] = 0
-            bodies |= {"ENTRY": 0} if line.startswith("ENTRY") else {}
-            name = "ENTRY" if line.startswith("ENTRY") else name
+        if begins := re.match(r"(ENTRY )?%?([\w.\-]+) .*{$", line):
+            name = begins[2]
+            main = name if begins[1] else main
+            own[name], loops[name] = 0, []
+        elif " while(" in line:
+            loop = re.search(r"body=%?([\w.\-]+).*known_trip_count\D+(\d+)", line)
+            require(loop is not None, "program", "say how often each loop turns", line.strip())
+            assert loop is not None
+            loops[name].append((loop[1], int(loop[2])))
         elif re.search(rf" ({LAUNCHED})\(", line):
-            bodies[name] += 1
-    loops = re.findall(r"body=%?([\w.\-]+).*?known_trip_count\D+(\d+)", program)
-    in_loops = sum(bodies[body] * int(turns) for body, turns in loops)
-    return in_loops / length, bodies["ENTRY"]
+            own[name] += 1
+
+    def all_of(name: str) -> int:
+        return own[name] + sum(turns * all_of(body) for body, turns in loops[name])
+
+    return (all_of(main) - own[main]) / length, own[main]
 
 
 def measure(options: Options) -> dict[str, Any]:
     """Compiles every way and counts."""
-    (size,) = sizes = bench.parse_sizes(options.size)[:1]
-    require(";" not in options.size and len(sizes) == 1, "size", "be one B,T,D,H", options.size)
+    sizes = bench.parse_sizes(options.size, "size")
+    require(len(sizes) == 1, "size", "be one B,T,D,H", options.size)
+    (size,) = sizes
     names = bench.parse_names("ways", options.ways, ways.NAMES)
     device = _device()
     rows = []
@@ -113,13 +121,13 @@ def measure(options: Options) -> dict[str, Any]:
 
 def _device() -> Any:
     """Where arrays of an H200 that is not there lie."""
+    os.environ.setdefault("JAX_SKIP_CUDA_CONSTRAINTS_CHECK", "1")  # it looks for a driver
+    described = {"topology": "1x1x1", "target_config": H200}
     try:
-        described = {"topology": "1x1x1", "target_config": H200}
         topology = topologies.get_topology_desc(platform="cuda", topology_name="1x1x1", **described)
-    except (NotImplementedError, RuntimeError) as error:
-        raise ModuleNotFoundError(
-            "this needs JAX's CUDA plugin: pip install 'jax[cuda13]'"
-        ) from error
+    except NotImplementedError as error:  # so JAX says that it has no plugin of that platform
+        wanted = "this needs JAX's CUDA plugin: pip install 'jax[cuda13]'"
+        raise ModuleNotFoundError(wanted) from error
     return NamedSharding(Mesh(np.array(topology.devices[:1]), ("device",)), PartitionSpec())
 
 
@@ -137,11 +145,10 @@ def _count(name: str, options: Options, size: bench.Size, device: Any) -> dict[s
 def _compiled(model: Any, length: int, device: Any) -> dict[str, Any]:
     there = lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device)
     given = jax.tree.map(there, (model.params, model.xs))
-    loss = lambda params, xs: jnp.mean(model.apply(params, xs) ** 2)
-    functions = {"forward": model.apply, "value_and_grad": jax.value_and_grad(loss)}
     found = {}
-    for kind, function in functions.items():
-        program = jax.jit(function).lower(*given).compile(model.compiler_options or None)
+    for kind in bench.KINDS:
+        lowered = jax.jit(computation(model.apply, kind)).lower(*given)
+        program = lowered.compile(model.compiler_options or None)
         of_step, once = launches(program.as_text() or "", length)
         found[kind] = {"a_step": of_step, "once": once}
     return found

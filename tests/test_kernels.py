@@ -51,8 +51,26 @@ def test_launches_in_loops_count_for_each_turn_and_those_in_fusions_not_at_all(k
     assert kernels.launches(without_loops, length=8) == (0, 2)
 
 
+def test_a_loop_in_a_loop_counts_for_each_turn_of_that(kernels):
+    body, rest = PROGRAM.split("%condition.1 (", 1)
+    inner = """\
+%chunk.2 (state: (s32[], f32[2])) -> (s32[], f32[2]) {
+  %steps = (s32[], f32[2]{0}) while(%state), condition=%condition.1, body=%body.1, \
+backend_config={"known_trip_count":{"n":"4"}}
+  ROOT %moved = (s32[], f32[2]{0}) copy(%steps)
+}
+"""
+    nested = f"{body}{inner}\n%condition.1 ({rest.replace('body=%body.1', 'body=%chunk.2')}"
+    assert kernels.launches(nested, length=48) == ((4 + 8) * (4 * 2 + 1) / 48, 2)
+
+
+def test_a_loop_of_unknown_length_is_not_passed_over(kernels):
+    with pytest.raises(ValueError, match="`program` must say how often each loop turns"):
+        kernels.launches(PROGRAM.replace("known_trip_count", "other"), length=8)
+
+
 def test_without_the_plugin_it_says_what_to_install(kernels, monkeypatch, capsys):
-    def missing(**options):
+    def missing(**options):  # as JAX has it
         raise NotImplementedError("topology not implemented for cuda")
 
     monkeypatch.setattr(kernels.topologies, "get_topology_desc", missing)

@@ -50,7 +50,7 @@ class JaxModel(NamedTuple):
         Returns:
           The program; its arguments lie where it wants them, on device 0 for one device.
         """
-        function = _function(self.apply, kind, wrt)
+        function = computation(self.apply, kind, wrt)
         if devices == 1:
             arguments = jax.device_put((self.params, self.xs), jax.devices()[0])
         else:
@@ -109,8 +109,8 @@ def _check_leaf(name: str, leaf: Any) -> None:
     require(bool(leaf.any()), name, "not be all zero", "zeros")
 
 
-def _function(apply: Function, kind: Kind, wrt: Wrt) -> Function:
-    """Returns what is compiled."""
+def computation(apply: Function, kind: Kind, wrt: Wrt = "params") -> Function:
+    """Returns what is compiled: the outputs, or the mean of their squares and its gradient."""
 
     def loss(params: Any, xs: jax.Array) -> jax.Array:
         return jnp.mean(apply(params, xs) ** 2)

@@ -24,11 +24,12 @@ class Size(NamedTuple):
         return ",".join(map(str, self))
 
 
-def parse_sizes(text: str) -> list[Size]:
+def parse_sizes(text: str, argument: str = "sizes") -> list[Size]:
     """Reads the sizes of several points.
 
     Args:
       text: `B,T,D,H` of each point, separated by semicolons.
+      argument: what the option is called, for the message.
 
     Raises:
       ValueError: if a point is not four positive integers.
@@ -38,7 +39,7 @@ def parse_sizes(text: str) -> list[Size]:
     """
     rule = "be four positive integers B,T,D,H for each point, points separated by semicolons"
     points = [_integers(part) for part in text.split(";")]
-    require(all(len(p) == 4 and min(p) > 0 for p in points), "sizes", rule, repr(text))
+    require(all(len(p) == 4 and min(p) > 0 for p in points), argument, rule, repr(text))
     return [Size(*point) for point in points]
 
 

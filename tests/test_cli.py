@@ -2,10 +2,13 @@
 
 import json
 import shutil
+from typing import Any
 
 import pytest
 
 from jaxrnn.cli.main import run
+from jaxrnn.cli.train import CONTEXT, _last_lines
+from jaxrnn.data import encode_text
 
 SMALL = ["--hidden-size", "12", "--embed-size", "5", "--batch-size", "4", "--segment-length", "10"]
 SMALL += ["--check-every", "10"]
@@ -270,3 +273,19 @@ def test_a_rate_of_dropout_that_is_none(tmp_path, capsys):
     assert run(["train", *options, *SMALL]) == 2
     assert "`dropout` must be a probability in [0, 1); got 1.5" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("level", ["char", "byte", "word", "bpe"])
+def test_samples_go_on_from_the_last_line_break_of_the_training_text(level):
+    size: Any = {"vocabulary_size": 300} if level in ("word", "bpe") else {}
+    last_lines = lambda text: (
+        encoded := encode_text(text, level=level, **size),
+        _last_lines(encoded),
+    )
+    text, prompt = last_lines("one two\nthree four\nfive six seven " * 40)
+    window = text.training[-CONTEXT:]
+    assert 0 < len(prompt) < len(window) and (window[: len(prompt)] == prompt).all()
+    assert text.tokenizer.decode(prompt).endswith("three four\n")
+    assert "\n" not in text.tokenizer.decode(window[len(prompt) :])
+    text, prompt = last_lines("one two three " * 40)
+    assert (prompt == text.training[-CONTEXT:]).all()
